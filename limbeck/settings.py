@@ -1,0 +1,241 @@
+"""Every knob, as small frozen dataclasses, and the reading of one TOML recipe into them. Unknown keys are refused."""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from limbeck.errors import InputError
+from limbeck.records import INPUTS
+
+SOURCES = ("title", "description", "caption", "board_titles", "engaged_queries", "link_title", "link_description")
+
+
+@dataclass(frozen=True)
+class World:
+    """The small generated Pinterest (docs/world.md)."""
+
+    pins: int = 20_000
+    days: int = 30
+    users: int = 2_000
+    searches: int = 40_000
+    judged_pairs: int = 3_000
+    heldout_pairs: int = 3_000
+    raters: int = 8
+    pictures: bool = True
+
+
+@dataclass(frozen=True)
+class Level:
+    """How a rating column becomes a level 1–5: by a table of values, or by four ascending thresholds."""
+
+    column: str
+    table: dict[str, int] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A column whose value is found in another file: `file[key] == column` gives `value`."""
+
+    column: str
+    file: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class TableMapping:
+    """How files of the user's become one table."""
+
+    files: tuple[str, ...]
+    columns: dict[str, str | tuple[str, ...] | Lookup]
+    constants: dict[str, str | int | float | bool] = field(default_factory=dict)
+    level: Level | None = None
+    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
+    encoding: str = "utf-8"
+    distinct: bool = False
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a Pin's texts are gathered and rendered."""
+
+    window_days: int = 730
+    save_weight: float = 3.0
+    long_click_weight: float = 2.0
+    click_weight: float = 1.0
+    min_users: int = 2
+    top_board_titles: int = 12
+    top_engaged_queries: int = 12
+    buckets: int = 8
+    sources: tuple[str, ...] = SOURCES
+    max_tokens: int = 96
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The cross-encoder and its training."""
+
+    backbone: str = "all-MiniLM-L6-v2"
+    pooling: Literal["cls", "lasttoken", "mean"] = "cls"
+    max_tokens: int = 128
+    epochs: float = 2
+    learning_rate: float = 5e-5
+    warmup: float = 0.1
+    tokens_per_batch: int = 2_500
+    raters_distribution: bool = True
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Which pairs the teacher labels, and how many."""
+
+    per_human_label: int = 100
+    per_query: int = 30
+    rows_per_shard: int = 4_096
+
+
+@dataclass(frozen=True)
+class Student:
+    """The bi-encoder with features, and its training."""
+
+    backbone: str = "all-MiniLM-L6-v2"
+    tune: Literal["projection", "all"] = "projection"
+    vector_size: int = 128
+    hidden: tuple[int, ...] = (256, 128)
+    max_tokens: int = 96
+    epochs: int = 8
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    tower_learning_rate: float = 5e-5
+
+
+@dataclass(frozen=True)
+class Serve:
+    """The service."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    candidates: int = 500
+    results: int = 50
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is reported, and how surely."""
+
+    baseline: str = "text match"
+    bootstrap: int = 1_000
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One whole run. Paths inside are relative to the recipe's own folder."""
+
+    name: str
+    seed: int = 0
+    workspace: str | None = None
+    world: World | None = None
+    tables: dict[str, tuple[TableMapping, ...]] = field(default_factory=dict)
+    text: Text = field(default_factory=Text)
+    teacher: Teacher = field(default_factory=Teacher)
+    labels: Labels = field(default_factory=Labels)
+    student: Student = field(default_factory=Student)
+    serve: Serve = field(default_factory=Serve)
+    measure: Measure = field(default_factory=Measure)
+    folder: Path = Path(".")
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in a TOML file; `InputError` names the file and the key at fault."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such recipe", file=path, remedy="`limbeck init` writes one to start from") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not a TOML file: {error}", file=path) from None
+    data.setdefault("name", path.stem)
+    if "folder" in data:
+        raise InputError("unknown key 'folder'", file=path)
+    recipe = _build(Recipe, data, "", path)
+    _check(recipe, path)
+    return dataclasses.replace(recipe, folder=path.parent)
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    if (recipe.world is None) == (not recipe.tables):
+        raise InputError("a recipe has either [world] or [[tables.…]]", file=path)
+    if recipe.tables and "pins" not in recipe.tables:
+        raise InputError("no [[tables.pins]]", file=path, remedy="Only the pins table is required; map it")
+    for table in recipe.tables:
+        if table not in INPUTS:
+            raise InputError(f"unknown table {table!r}{_nearest(table, INPUTS)}", file=path)
+    for source in recipe.text.sources:
+        if source not in SOURCES:
+            raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
+
+
+def _build(kind: type, data: dict[str, Any], where: str, path: Path) -> Any:
+    """A dataclass from a TOML table, checked key by key."""
+    hints = typing.get_type_hints(kind)
+    for key in data:
+        if key not in hints:
+            raise InputError(f"unknown key {where + key!r}{_nearest(key, hints)}", file=path)
+    values = {k: _convert(hints[k], v, where + k, path) for k, v in data.items()}
+    missing = [f.name for f in dataclasses.fields(kind) if _required(f) and f.name not in values]
+    if missing:
+        raise InputError(f"missing key {where + missing[0]!r}", file=path)
+    return kind(**values)
+
+
+def _required(f: dataclasses.Field[Any]) -> bool:
+    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+
+
+def _convert(hint: Any, value: Any, where: str, path: Path) -> Any:
+    """`value` as the annotation wants it, or an `InputError` that says what was expected."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(arguments, value, where, path)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        return _build(hint, value, f"{where}.", path)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, list):
+        return tuple(_convert(arguments[0], v, f"{where}[{i}]", path) for i, v in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {k: _convert(arguments[1], v, f"{where}.{k}", path) for k, v in value.items()}
+    if hint is float and type(value) is int:
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    expected = f"one of {', '.join(map(repr, arguments))}" if origin is Literal else _wording(hint)
+    raise InputError(f"{where} is {value!r}, expected {expected}", file=path)
+
+
+def _convert_union(options: tuple[Any, ...], value: Any, where: str, path: Path) -> Any:
+    """The first option that takes the value; the last one's complaint if none does."""
+    options = tuple(o for o in options if o is not type(None))
+    exact = [o for o in options if isinstance(o, type) and type(value) is o]
+    for option in (*exact, *options[:-1]):
+        try:
+            return _convert(option, value, where, path)
+        except InputError:
+            continue
+    return _convert(options[-1], value, where, path)
+
+
+def _wording(hint: Any) -> str:
+    words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    return words.get(hint, "a list" if typing.get_origin(hint) is tuple else "a table")
+
+
+def _nearest(word: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

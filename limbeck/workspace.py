@@ -1,0 +1,318 @@
+"""A folder of tables and models: shards, atomic commits, and what is up to date.
+
+Layout, under the workspace's root:
+
+    tables/<name>/<key>-<digest>.parquet   one shard; the digest is that of all it was made from
+    tables/<name>.json                     the committed table: its shards, their SHA-256, and what it was made from
+    <folder name>-<digest>/                a model, an index, a report; <folder name>.json commits it in the same way
+    <anything>.partial                     work in progress, never read
+
+A shard or folder is written beside its place, synced, and renamed; the manifest is replaced last. A run that was killed
+at any moment therefore finds either the whole of a shard or nothing, and never computes a committed one again.
+"""
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from limbeck import __version__
+from limbeck.errors import InputError, WorkspaceError
+from limbeck.progress import track
+from limbeck.records import conform, schema
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What something was made from: digests of the tables and models that went in, settings, and the code's version."""
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    version: str = __version__
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits over all of it."""
+        return hashlib.sha256(_canonical(dataclasses.asdict(self)).encode()).hexdigest()[:16]
+
+    def difference(self, other: "Made") -> str:
+        """Why a thing made from `other` is not the thing made from `self`, for people."""
+        changed = [f"{k} is new" if k not in other.inputs else f"{k} changed" for k in self._changed(other)]
+        before, after = _flat(other.settings), _flat(self.settings)
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key):
+                changed.append(f"{key} was {before.get(key)}, is {after.get(key)}")
+        if self.version != other.version:
+            changed.append(f"made by version {other.version}")
+        return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+
+    def _changed(self, other: "Made") -> list[str]:
+        return [k for k, v in self.inputs.items() if other.inputs.get(k) != v]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is committed under a name."""
+
+    made: Made
+    digest: str
+    files: Mapping[str, str]  # file name → SHA-256 of its bytes
+    rows: int = 0
+
+
+class Workspace:
+    """A folder in which runs keep their tables, models and reports. Many may read it; one run at a time writes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the workspace for writing, and clear away what an interrupted run left half written."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open(self.root / ".lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                remedy = "Wait for it, or choose another with --workspace"
+                raise InputError("another run is using this workspace", file=self.root, remedy=remedy) from None
+            for leftover in [*self.root.rglob("*.partial")]:
+                _remove(leftover)
+            yield
+
+    # -- what is there --
+
+    def has(self, name: str) -> bool:
+        """Whether a table ("pins") or folder ("models/teacher") is committed under this name."""
+        return self._manifest_path(name).exists()
+
+    def manifest(self, name: str) -> Manifest:
+        """What is committed under `name`; `InputError` where nothing is, `WorkspaceError` where it is damaged."""
+        path = self._manifest_path(name)
+        try:
+            data = json.loads(path.read_bytes())
+            return Manifest(Made(**data["made"]), data["digest"], data["files"], data["rows"])
+        except FileNotFoundError:
+            raise InputError(f"no {name} in {self.root}", remedy="`limbeck run RECIPE` makes it") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkspaceError(f"{path}: damaged ({error}). Delete it and run again") from None
+
+    def digest(self, name: str) -> str:
+        """A digest of the content of a table or folder; "absent" where there is none."""
+        return self.manifest(name).digest if self.has(name) else ABSENT
+
+    def made_from(self, inputs: Sequence[str], version: int = 1, **settings: Any) -> Made:
+        """What something would be made from now: these tables and models as they are, and these settings.
+
+        `version` is that of the stage's own code: raise it when the same inputs are to give other results.
+        """
+        plain = json.loads(_canonical(settings))
+        return Made({name: self.digest(name) for name in inputs}, plain, f"{__version__}/{version}")
+
+    def outdated(self, name: str, made: Made) -> str | None:
+        """Why `name` has to be made (again); None where it is up to date."""
+        if not self.has(name):
+            return "not made yet"
+        try:
+            before = self.manifest(name)
+        except WorkspaceError:
+            return "its manifest is damaged"
+        if before.made.digest != made.digest:
+            return made.difference(before.made)
+        missing = [f for f in before.files if not (self._folder(name) / f).exists()]
+        return f"{missing[0]} is gone" if missing else None
+
+    # -- tables --
+
+    def shards(self, table: str) -> list[Path]:
+        """The committed shards of a table in order, each checked to have exactly the declared columns."""
+        paths = [self._folder(table) / file for file in self.manifest(table).files]
+        for path in paths:
+            found = _read(path, lambda p: pq.read_schema(p))
+            if not found.equals(schema(table)):
+                raise WorkspaceError(f"{path}: columns are not those of {table}. Delete the file and run again")
+        return paths
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole committed table, its shards in order; the empty table if it is an input that is not there."""
+        if not self.has(name):
+            return schema(name).empty_table().select(list(columns or schema(name).names))
+        chosen = list(columns) if columns else None
+        return pa.concat_tables([_read(p, lambda p: pq.read_table(p, columns=chosen)) for p in self.shards(name)])
+
+    def write_table(self, name: str, made: Made, make: Mapping[str, Callable[[], pa.Table]]) -> None:
+        """Make a table, shard by shard: those already committed for `made` are kept, the others are made, in order.
+
+        The table that was there before stays readable until all shards are done, and is then replaced at once.
+        """
+        folder = self._folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {key: folder / f"{key}-{made.digest}.parquet" for key in make}
+        missing = [key for key, path in files.items() if not path.exists()]
+        with track(name, len(missing), "shards") as advance:
+            for key in missing:
+                _write_shard(conform(make[key](), name), files[key])
+                advance(1)
+        self._commit(name, made, {p.name: _sha256(p) for p in files.values()}, _rows(files.values()))
+
+    def write_input(self, name: str, made: Made, shards: Mapping[str, Callable[[], pa.Table]]) -> None:
+        """As `write_table`; with no shards at all, the table is removed."""
+        if shards:
+            self.write_table(name, made, shards)
+        elif self.has(name):
+            self.remove(name)
+
+    # -- models, indexes, reports --
+
+    def folder(self, name: str) -> Path:
+        """The committed folder of a model, index or report."""
+        return self._folder(name) / self._version_name(name)
+
+    def write_folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> Path:
+        """Make a folder: `build(out, scratch)` fills the empty `out`; `scratch` outlives a kill, for checkpoints."""
+        final = self._folder(name) / f"{Path(name).name}-{made.digest}"
+        partial, scratch = final.with_suffix(".partial"), final.with_suffix(".scratch")
+        if not final.exists():
+            _remove(partial)
+            partial.mkdir(parents=True)
+            scratch.mkdir(exist_ok=True)
+            build(partial, scratch)
+            _sync_tree(partial)
+            os.rename(partial, final)
+            _sync(final.parent)
+        _remove(scratch)
+        files = {str(p.relative_to(final.parent)): _sha256(p) for p in sorted(final.rglob("*")) if p.is_file()}
+        self._commit(name, made, files, 0)
+        return final
+
+    def remove(self, name: str) -> None:
+        """Forget a table or folder and delete its files."""
+        files = [self._folder(name) / f for f in self.manifest(name).files]
+        self._manifest_path(name).unlink()
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    def verify(self, name: str) -> None:
+        """Read every byte of `name` and compare it with the manifest; `WorkspaceError` names the first damaged file."""
+        for file, sha in self.manifest(name).files.items():
+            path = self._folder(name) / file
+            if not path.exists() or _sha256(path) != sha:
+                raise WorkspaceError(f"{path}: damaged or missing. Delete it and run again")
+
+    # -- inside --
+
+    def _folder(self, name: str) -> Path:
+        """Where the files of `name` lie: a table's own folder, or the folder that holds a model's versions."""
+        return self.root / Path(name).parent if "/" in name else self.root / "tables" / name
+
+    def _manifest_path(self, name: str) -> Path:
+        return self.root / f"{name}.json" if "/" in name else self.root / "tables" / f"{name}.json"
+
+    def _version_name(self, name: str) -> str:
+        return f"{Path(name).name}-{self.manifest(name).made.digest}"
+
+    def _commit(self, name: str, made: Made, files: dict[str, str], rows: int) -> None:
+        """Replace the manifest, then delete what only the previous one named."""
+        before = list(self.manifest(name).files) if self._readable(name) else []
+        content = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:16]
+        data = {"made": dataclasses.asdict(made), "digest": content, "files": files, "rows": rows}
+        _write_bytes(json.dumps(data, indent=1, ensure_ascii=False).encode(), self._manifest_path(name))
+        for folder in {Path(f).parts[0] for f in before} - {Path(f).parts[0] for f in files}:
+            _remove(self._folder(name) / folder)
+
+    def _readable(self, name: str) -> bool:
+        try:
+            return bool(self.manifest(name))
+        except (InputError, WorkspaceError):
+            return False
+
+
+def digest_of(*parts: str) -> str:
+    """Sixteen hexadecimal digits over some texts; a text's end cannot be mistaken for the next one's start."""
+    return hashlib.sha256("\x00".join(f"{len(p)}:{p}" for p in parts).encode()).hexdigest()[:16]
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Settings dataclasses as dictionaries, for JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _write_shard(rows: pa.Table, path: Path) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd")
+    _write_bytes(sink.getvalue().to_pybytes(), path)
+
+
+def _write_bytes(data: bytes, path: Path) -> None:
+    """Write a file so that it is there whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(partial, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rows(paths: Any) -> int:
+    return sum(pq.read_metadata(p).num_rows for p in paths)
+
+
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    """Read a shard, or say which one cannot be read and what to do."""
+    try:
+        return reader(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        reason = str(error).splitlines()[0]
+        raise WorkspaceError(f"{path}: cannot be read ({reason}). Delete it and run again") from None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
