@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -26,6 +26,17 @@ def choose(mode: Mode) -> None:
     """Say things in this mode from now on."""
     global _mode
     _mode = mode
+
+
+def mode() -> Mode:
+    """How things are said."""
+    return _mode
+
+
+def show(renderable: RenderableType) -> None:
+    """Something larger for people, such as a table; machines read it elsewhere."""
+    if _mode == "rich":
+        console.print(renderable)
 
 
 def say(event: str, message: str, **details: object) -> None:

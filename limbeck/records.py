@@ -110,6 +110,15 @@ class PinText:
 
 
 @dataclass(frozen=True, slots=True)
+class ComposedText:
+    """The one text of a Pin that models read, within the token budget. `digest` is that of `text`."""
+
+    pin_id: str
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A (query, Pin) to label. `weight` undoes the stratified sampling: pairs of the log per sampled pair."""
 
@@ -138,7 +147,7 @@ class SoftLabel:
 
 @dataclass(frozen=True, slots=True)
 class PinVector:
-    """A Pin as the student sees it. `digest` is that of the composed text the vector was computed from."""
+    """A Pin as an encoder sees it. `digest` is over the composed text and the encoder that read it."""
 
     pin_id: str
     digest: str
@@ -155,8 +164,10 @@ RECORDS: dict[str, type] = {
     "heldout": Judgment,  # judgments that are only ever measured on
     "captions": Caption,
     "pin_texts": PinText,
+    "composed": ComposedText,
     "pairs": Pair,
     "soft_labels": SoftLabel,
+    "encoder_vectors": PinVector,  # by the untuned backbone: the student's starting point
     "pin_vectors": PinVector,
 }
 INPUTS = ("pins", "boards", "saves", "links", "impressions", "judgments", "heldout", "captions")
@@ -166,8 +177,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "links": ("link",),
     "captions": ("pin_id",),
     "pin_texts": ("pin_id",),
+    "composed": ("pin_id",),
     "pairs": ("query", "pin_id"),
     "soft_labels": ("query", "pin_id"),
+    "encoder_vectors": ("pin_id",),
     "pin_vectors": ("pin_id",),
 }
 PROBABILITIES = ("p1", "p2", "p3", "p4", "p5")

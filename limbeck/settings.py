@@ -27,6 +27,10 @@ class World:
     heldout_pairs: int = 3_000
     raters: int = 8
     pictures: bool = True
+    results_per_search: int = 12
+    saves_per_pin: int = 6
+    pins_per_shard: int = 5_000
+    searches_per_shard: int = 5_000
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Teacher:
     epochs: float = 2
     learning_rate: float = 5e-5
     warmup: float = 0.1
+    dropout: float = 0.1
     tokens_per_batch: int = 2_500
     raters_distribution: bool = True
 
@@ -97,6 +102,7 @@ class Labels:
 
     per_human_label: int = 100
     per_query: int = 30
+    stratum_power: float = 0.5  # pairs per stratum go with its size to this power: 1 as in the log, 0 the same for all
     rows_per_shard: int = 4_096
 
 
@@ -109,8 +115,9 @@ class Student:
     vector_size: int = 128
     hidden: tuple[int, ...] = (256, 128)
     max_tokens: int = 96
-    epochs: int = 8
+    epochs: float = 8
     batch_size: int = 512
+    tokens_per_batch: int = 5_000
     learning_rate: float = 1e-3
     tower_learning_rate: float = 5e-5
 
@@ -132,6 +139,7 @@ class Measure:
     baseline: str = "text match"
     bootstrap: int = 1_000
     confidence: float = 0.95
+    learning_curve: tuple[float, ...] = (0.1, 0.3)  # shares of the soft labels that further students learn from
 
 
 @dataclass(frozen=True)

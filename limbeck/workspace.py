@@ -244,6 +244,14 @@ def digest_of(*parts: str) -> str:
     return hashlib.sha256("\x00".join(f"{len(p)}:{p}" for p in parts).encode()).hexdigest()[:16]
 
 
+def digest_of_rows(rows: pa.Table) -> str:
+    """Sixteen hexadecimal digits over the rows of a table, whatever files they came from."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema.remove_metadata()) as stream:
+        stream.write_table(rows.replace_schema_metadata().combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()[:16]
+
+
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
 

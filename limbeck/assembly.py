@@ -1,0 +1,160 @@
+"""What a stage needs from several packages at once: joins of tables, students' curricula, graders side by side."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from transformers import AutoTokenizer
+
+from limbeck import backbone, relevance
+from limbeck.index import lexical
+from limbeck.labels import pairs
+from limbeck.progress import say
+from limbeck.records import PROBABILITIES
+from limbeck.relevance import Split
+from limbeck.settings import Recipe
+from limbeck.signals import match_index
+from limbeck.student import encode
+from limbeck.student.lessons import Lessons
+from limbeck.text import compose
+from limbeck.workspace import Workspace, digest_of
+
+Shards = Mapping[str, Callable[[], pa.Table]]
+ROWS_PER_BATCH = 50_000
+ROWS_PER_SHARD = 16_384
+
+
+def judged(ws: Workspace, part: str) -> pa.Table:
+    """Human judgments of one part of the queries, aggregated over raters, with the Pins' composed texts."""
+    rows = relevance.aggregate(split(ws).select(ws.table("judgments"), part))
+    texts = ws.table("composed", ["pin_id", "text"])
+    known = rows.filter(pc.is_in(rows.column("pin_id"), texts.column("pin_id")))
+    if known.num_rows < rows.num_rows:
+        lost = rows.num_rows - known.num_rows
+        say("dangling", f"  [yellow]{lost:,} judged pairs name Pins that are not there; left out[/]", pairs=lost)
+    joined = known.join(texts, "pin_id").sort_by([("query", "ascending"), ("pin_id", "ascending")])
+    return joined.select([*rows.column_names, "text"])
+
+
+def held_out(ws: Workspace) -> pa.Table:
+    """The pairs that are measured on: the heldout table where there is one, else judgments of the test queries."""
+    rows = ws.table("heldout") if ws.has("heldout") else split(ws).select(ws.table("judgments"), "test")
+    rows = relevance.aggregate(rows)
+    return rows.filter(pc.is_in(rows.column("pin_id"), ws.table("composed", ["pin_id"]).column("pin_id")))
+
+
+def split(ws: Workspace) -> Split:
+    """Which queries train, validate and test in this workspace."""
+    return Split(ws.table("heldout", ["query"]))
+
+
+def batches(ws: Workspace, name: str) -> Iterator[pa.Table]:
+    """A table in pieces that fit into memory."""
+    for path in ws.shards(name):
+        for batch in pq.ParquetFile(path).iter_batches(ROWS_PER_BATCH):
+            yield pa.Table.from_batches([batch])
+
+
+def composed(recipe: Recipe, ws: Workspace) -> Shards:
+    """One shard for each of pin_texts."""
+    tokenizer = AutoTokenizer.from_pretrained(backbone.find(recipe.teacher.backbone, recipe.folder))
+    fast, text = tokenizer.backend_tokenizer, recipe.text
+
+    def make(path: Path) -> pa.Table:
+        return compose.compose(pq.read_table(path), text, fast)
+
+    return {f"{i:05d}": functools.partial(make, path) for i, path in enumerate(ws.shards("pin_texts"))}
+
+
+def pairs_to_label(recipe: Recipe, ws: Workspace) -> pa.Table:
+    """Pairs of the log, or mined from the catalogue, and those that people judged; never of a test query."""
+    settings, seed = recipe.labels, recipe.seed
+    parts, judgments = split(ws), ws.table("judgments")
+
+    def allowed(query: str) -> bool:
+        return parts.of(query) != "test"
+
+    if ws.has("impressions"):
+        people = judgments.filter(pa.array([allowed(q) for q in judgments.column("query").to_pylist()], pa.bool_()))
+        wanted = settings.per_human_label * people.group_by(["query", "pin_id"]).aggregate([]).num_rows
+        chosen = pairs.from_log(ws.shards("impressions"), wanted, settings, seed, allowed)
+    else:
+        asked = judgments.group_by("query").aggregate([("language", "min"), ("country", "min")])
+        queries = sorted(zip(*(asked.column(c).to_pylist() for c in ("query", "language_min", "country_min"))), key=str)
+        found = lexical.open(ws.folder("index/lexical"))
+
+        def search(query: str, k: int) -> list[str]:
+            return [pin for pin, _ in found.search(query, k)]
+
+        pins = ws.table("composed", ["pin_id"]).column("pin_id").to_pylist()
+        chosen = pairs.from_catalogue([q for q in queries if allowed(q[0])], search, pins, settings, seed)
+    return pairs.with_judged(chosen, judgments, allowed)
+
+
+def encoder(recipe: Recipe) -> dict[str, Any]:
+    """What the untuned vectors depend on besides the texts."""
+    return {"backbone": recipe.student.backbone, "max_tokens": recipe.student.max_tokens}
+
+
+def encoder_vectors(recipe: Recipe, ws: Workspace) -> Shards:
+    """Vectors of all Pins by the backbone as it comes."""
+    tower = encode.Encoder.untuned(recipe.student)
+    return _vectors(ws, "encoder_vectors", str(encoder(recipe)), lambda rows: tower.encode(_texts(rows)))
+
+
+def pin_vectors(recipe: Recipe, ws: Workspace) -> Shards:
+    """By the student's own tower; where only its projection was trained, from the untuned vectors."""
+    tower = encode.Encoder.of_student(ws.folder("models/student"))
+    if recipe.student.tune == "all":
+        return _vectors(ws, "pin_vectors", ws.digest("models/student"), lambda rows: tower.encode(_texts(rows)))
+    base = encode.Vectors(ws.table("encoder_vectors"))
+
+    def project(rows: pa.Table) -> np.ndarray:
+        return tower.project(base.of(rows.column("pin_id").to_pylist()))
+
+    return _vectors(ws, "pin_vectors", ws.digest("models/student"), project)
+
+
+def _vectors(ws: Workspace, name: str, reader: str, vectors_of: Callable[[pa.Table], np.ndarray]) -> Shards:
+    """Shards of vectors of the composed texts; their digests cover the encoder that reads the texts."""
+    texts = ws.table("composed")
+    digests = [digest_of(reader, d) for d in texts.column("digest").to_pylist()]
+    texts = texts.set_column(texts.column_names.index("digest"), "digest", pa.array(digests, pa.string()))
+    return encode.shards(texts, vectors_of, ws.table(name) if ws.has(name) else None, ROWS_PER_SHARD)
+
+
+def _texts(rows: pa.Table) -> list[str]:
+    return rows.column("text").to_pylist()
+
+
+def shares(recipe: Recipe) -> dict[str, float]:
+    """The students of a run, by the share of the soft labels they learn from; zero: from human labels alone."""
+    parts = {f"student-{round(100 * share)}": share for share in recipe.measure.learning_curve}
+    return {"student": 1.0, "student-human": 0.0, **parts}
+
+
+def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
+    """What each student learns from: query, pin_id, p1…p5."""
+    columns = ["query", "pin_id", *PROBABILITIES]
+    soft = ws.table("soft_labels", columns)
+    human = pa.concat_tables([judged(ws, part).select(columns) for part in ("train", "valid")])
+    draw = [int(digest_of(q, p), 16) / 16**16 for q, p in zip(*(soft.column(c).to_pylist() for c in columns[:2]))]
+    drawn = np.asarray(draw)
+    return {name: soft.filter(pa.array(drawn < share)) if share else human for name, share in shares(recipe).items()}
+
+
+def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
+    """Everything that any of the run's students learns from, laid out once."""
+    frozen = recipe.student.tune == "projection"
+    return Lessons(
+        list(curricula(recipe, ws).values()),
+        ws.table("composed", ["pin_id", "text"]),
+        match_index.open(ws.folder("signals/match")),
+        encode.Encoder.untuned(recipe.student) if frozen else None,
+        encode.Vectors(ws.table("encoder_vectors")),
+    )

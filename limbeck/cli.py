@@ -1,0 +1,246 @@
+"""The command line: one command per stage, each bringing up to date all that it needs.
+
+Exit codes: 0 done, 1 the machine's fault (disk full, damaged file), 2 the user's input is wrong, 130 interrupted.
+"""
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from limbeck import __version__
+from limbeck.errors import InputError, WorkspaceError
+
+if TYPE_CHECKING:
+    from limbeck.settings import Recipe
+    from limbeck.workspace import Workspace
+
+app = typer.Typer(
+    help="Search relevance with language models: from a few thousand human labels to a fast, measured, served ranker.",
+    epilog="Start with [bold]limbeck demo[/], or [bold]limbeck init[/] for your own tables.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+START, STAGES, USE = "Start", "Stages, in order: each first brings up to date what it needs", "Use"
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML recipe; `limbeck init` writes one.")]
+WorkspacePath = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="Where tables and models are kept [workspaces/NAME].")
+]
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout, for machines.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """What holds for every command."""
+    from limbeck import progress
+
+    if version:
+        typer.echo(f"limbeck {__version__}")
+        raise typer.Exit
+    progress.choose("json" if json else "quiet" if quiet else "rich")
+
+
+@app.command(rich_help_panel=START)
+def init(path: Annotated[Path, typer.Argument(metavar="RECIPE")] = Path("recipe.toml")) -> None:
+    """Write a commented recipe to start from: map your own tables, or generate the small world."""
+    from limbeck.progress import say
+    from limbeck.starting_recipe import TEXT
+
+    if path.exists():
+        raise InputError("there is a file already", file=path, remedy="Choose another name")
+    path.write_text(TEXT, encoding="utf-8")
+    say("written", f"Wrote {path}. Edit it, then: limbeck check {path}", path=path)
+
+
+@app.command(rich_help_panel=START)
+def check(recipe: RecipePath) -> None:
+    """Read all input and print what is there and what is wrong with it; nothing is written."""
+    from limbeck import progress
+    from limbeck.settings import read
+    from limbeck.sources import check as checking
+
+    findings = checking.check(read(recipe))
+    if progress.mode() == "json":
+        typer.echo(checking.to_json(findings))
+    else:
+        checking.render(findings, progress.console)
+
+
+@app.command(rich_help_panel=START)
+def run(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Run all stages that are out of date, skip the others, and say why."""
+    _run(recipe, workspace, "report")
+
+
+@app.command(rich_help_panel=STAGES)
+def enrich(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Gather all that each Pin says: title, caption, boards, engaged queries, linked page."""
+    _run(recipe, workspace, "enrich")
+
+
+@app.command(rich_help_panel=STAGES)
+def teach(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Fine-tune the teacher, a language-model cross-encoder, on the human labels."""
+    _run(recipe, workspace, "teach")
+
+
+@app.command(rich_help_panel=STAGES)
+def label(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Let the teacher label many more pairs, sampled from the search log."""
+    _run(recipe, workspace, "label")
+
+
+@app.command(rich_help_panel=STAGES)
+def distill(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Train the student on the teacher's labels."""
+    _run(recipe, workspace, "distill")
+
+
+@app.command(rich_help_panel=STAGES)
+def index(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Compute the vectors of all Pins, only where something changed, and index them."""
+    _run(recipe, workspace, "index")
+
+
+@app.command(rich_help_panel=STAGES)
+def evaluate(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Measure every grader on held-out human labels, with intervals."""
+    _run(recipe, workspace, "evaluate")
+    _summary(recipe, workspace)
+
+
+@app.command(rich_help_panel=STAGES)
+def report(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Write the report: one self-contained HTML page."""
+    _run(recipe, workspace, "report")
+
+
+@app.command(rich_help_panel=USE)
+def serve(
+    recipe: RecipePath,
+    workspace: WorkspacePath = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
+) -> None:
+    """Serve search and re-ranking over HTTP from the index."""
+    import dataclasses
+
+    from limbeck.serve.app import run as run_app
+
+    chosen, ws = _open(recipe, workspace)
+    given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
+    run_app(ws, dataclasses.replace(chosen.serve, **given), chosen.text)
+
+
+@app.command(rich_help_panel=START)
+def demo(
+    workspace: WorkspacePath = None,
+    pins: Annotated[int | None, typer.Option(help="Size of the generated world.")] = None,
+) -> None:
+    """Run the whole flow on a small generated Pinterest, and say where the report is."""
+    import dataclasses
+
+    from limbeck.settings import Recipe, World
+
+    world = World() if pins is None else World(pins=pins)
+    recipe = dataclasses.replace(Recipe(name="world"), world=world)
+    _bring_up_to_date(recipe, _workspace(recipe, workspace), "report")
+
+
+def _run(recipe: Path, workspace: Path | None, until: str) -> None:
+    _bring_up_to_date(*_open(recipe, workspace), until)
+
+
+def _open(path: Path, workspace: Path | None) -> "tuple[Recipe, Workspace]":
+    from limbeck.settings import read
+
+    recipe = read(path)
+    return recipe, _workspace(recipe, workspace)
+
+
+def _workspace(recipe: "Recipe", given: Path | None) -> "Workspace":
+    from limbeck.workspace import Workspace
+
+    return Workspace(given or Path(recipe.workspace or f"workspaces/{recipe.name}"))
+
+
+def _bring_up_to_date(recipe: "Recipe", ws: "Workspace", until: str) -> None:
+    from limbeck import pipeline
+    from limbeck.progress import say
+
+    pipeline.run(recipe, ws, until)
+    if until == "report":
+        _show_summary(ws)
+        page = (ws.root / "report.html").resolve()
+        say("report", f"\nReport: [bold]{page}[/]", report=page)
+        where = f" --workspace {ws.root}" if ws.root != Path(f"workspaces/{recipe.name}") else ""
+        command = f"limbeck serve {_recipe_argument(recipe)}{where}"
+        say("serve", f"Search: [bold]{command}[/], then open http://127.0.0.1:{recipe.serve.port}/", command=command)
+
+
+def _recipe_argument(recipe: "Recipe") -> str:
+    path = recipe.folder / f"{recipe.name}.toml"
+    return str(path) if path.exists() else f"recipes/{recipe.name}.toml"
+
+
+def _summary(recipe: Path, workspace: Path | None) -> None:
+    _show_summary(_open(recipe, workspace)[1])
+
+
+def _show_summary(ws: "Workspace") -> None:
+    from limbeck import lineup, progress
+    from limbeck.measure.evaluate import summary_table
+
+    progress.show(summary_table(lineup.evaluation(ws)))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake or a full disk ends in one clear line, never in a traceback."""
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        _fail(2, str(error))
+    except WorkspaceError as error:
+        _fail(1, str(error))
+    except OSError as error:
+        _fail(1, _wording(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _fail(130, "Interrupted. What was finished is kept; the same command goes on from there.")
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except Exception as error:  # click's own usage errors know how to show themselves
+        _usage_or_raise(error)
+
+
+def _usage_or_raise(error: Exception) -> None:
+    show = getattr(error, "show", None)
+    if show is None:
+        raise error
+    show()
+    sys.exit(getattr(error, "exit_code", 2))
+
+
+def _wording(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return (
+            "The disk is full. Free some space and run again: what was finished is kept, and nothing is half written."
+        )
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{os.strerror(error.errno) if error.errno else error}"
+
+
+def _fail(code: int, message: str) -> None:
+    sys.stderr.write(f"limbeck: {message}\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Which pairs the teacher labels, and the labelling in bulk."""

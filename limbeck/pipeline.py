@@ -1,0 +1,235 @@
+"""The stages in order, one short function each: read tables, call the package, write tables.
+
+    source ─► enrich ─► teach ─► label ─► distill ─► index ─► evaluate ─► report
+
+Every stage says what it would make and from what (`Made`); the workspace answers whether that is there already. A run
+therefore does only what is out of date, and says why. What a stage needs from several packages at once is put together
+in `assembly.py`.
+"""
+
+import functools
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from limbeck import assembly, lineup
+from limbeck.index import lexical, nearest
+from limbeck.labels import soften
+from limbeck.progress import say
+from limbeck.records import INPUTS
+from limbeck.settings import Recipe
+from limbeck.signals import match_index
+from limbeck.sources import check, mapped
+from limbeck.sources.world import generate
+from limbeck.student import train as student_training
+from limbeck.teacher import train as teacher_training
+from limbeck.teacher.grade import TeacherGrader
+from limbeck.text import gather
+from limbeck.workspace import Made, Workspace, digest_of_rows
+
+EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions")
+HISTORY = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe, the workspace it is run in, and what the present stage has made."""
+
+    recipe: Recipe
+    ws: Workspace
+    made: list[str] = field(default_factory=list)
+
+    def table(self, name: str, made: Made, shards: Callable[[], assembly.Shards]) -> None:
+        """Bring a table up to date; `shards` is only called when it is not."""
+        if self._outdated(name, made):
+            self.ws.write_table(name, made, shards())
+
+    def folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
+        """Bring a model, index or report up to date; `build` is only called when it is not."""
+        if self._outdated(name, made):
+            self.ws.write_folder(name, made, build)
+
+    def _outdated(self, name: str, made: Made) -> bool:
+        why = self.ws.outdated(name, made)
+        if why is None:
+            say("skip", f"  [dim]{name}: up to date[/]", name=name)
+        else:
+            say("make", f"  [bold]{name}[/]: {why}", name=name, why=why)
+            self.made.append(name)
+        return why is not None
+
+
+def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
+    """Bring everything up to and including the stage `until` up to date."""
+    with ws.writing():
+        for name, stage in STAGES.items():
+            begun = time.monotonic()
+            say("stage", f"[bold cyan]{name}[/]", stage=name)
+            present = Run(recipe, ws)
+            stage(present)
+            seconds = round(time.monotonic() - begun, 1)
+            say("done", f"  [dim]{seconds:.1f} s[/]", stage=name, seconds=seconds, made=present.made)
+            if present.made:
+                _remember(ws, name, seconds)
+            if name == until:
+                break
+
+
+def source(run: Run) -> None:
+    """The user's own files, checked and mapped, or the generated world: the input tables."""
+    ws, recipe = run.ws, run.recipe
+    if recipe.world is not None:
+        made = Made(settings=json.loads(json.dumps({"world": vars(recipe.world), "seed": recipe.seed})))
+        tables: dict[str, tuple[Made, Callable[[], assembly.Shards]]] = {
+            name: (made, functools.partial(dict, shards))
+            for name, shards in generate.shards(recipe.world, recipe.seed).items()
+            if shards
+        }
+    else:
+        digests = mapped.digests(recipe)
+        tables = {
+            name: (Made(inputs={"files": digest}), functools.partial(mapped.shards, recipe, name))
+            for name, digest in digests.items()
+        }
+        if any(ws.outdated(name, made) for name, (made, _) in tables.items()):
+            check.check(recipe)
+    for name in INPUTS:
+        if name in tables:
+            run.table(name, *tables[name])
+        elif ws.has(name):
+            ws.remove(name)
+    _say_what_is_missing(ws)
+    if recipe.world is not None and recipe.world.pictures:
+        world, seed = recipe.world, recipe.seed
+        run.folder(
+            "images/pins",
+            ws.made_from(["pins"], world=world, seed=seed),
+            lambda out, scratch: generate.draw(world, seed, ws.table("pins"), out),
+        )
+
+
+def enrich(run: Run) -> None:
+    """All that a Pin says, gathered and rendered; the catalogue made ready for matching and searching."""
+    ws, recipe, text = run.ws, run.recipe, run.recipe.text
+    files = {name: ws.shards(name) for name in EVIDENCE if ws.has(name)}
+    gathering = {k: v for k, v in vars(text).items() if k not in ("sources", "max_tokens")}
+    made = ws.made_from(EVIDENCE, text=gathering)
+    run.folder("evidence/parts", made, lambda out, scratch: gather.prepare(files, text, out, scratch))
+    prepared = ws.folder("evidence/parts")
+    buckets = {f"{n:05d}": functools.partial(gather.bucket, files, prepared, text, n) for n in range(text.buckets)}
+    run.table("pin_texts", made, lambda: buckets)
+    rendering = {"sources": text.sources, "max_tokens": text.max_tokens, "backbone": run.recipe.teacher.backbone}
+    run.table("composed", ws.made_from(["pin_texts"], **rendering), lambda: assembly.composed(recipe, ws))
+    made = ws.made_from(["pin_texts"])
+    run.folder("signals/match", made, lambda out, scratch: match_index.build(assembly.batches(ws, "pin_texts"), out))
+    run.folder("index/lexical", made, lambda out, scratch: lexical.build(assembly.batches(ws, "pin_texts"), out))
+
+
+def teach(run: Run) -> None:
+    """Fine-tune the teacher on the human levels of the training queries."""
+    judged = {part: assembly.judged(run.ws, part) for part in ("train", "valid")}
+    inputs = {f"{part} judgments": digest_of_rows(rows) for part, rows in judged.items()}
+    made = Made(inputs, run.ws.made_from([], teacher=run.recipe.teacher, seed=run.recipe.seed).settings)
+    teacher, seed = run.recipe.teacher, run.recipe.seed
+    run.folder("models/teacher", made, lambda out, scratch: teacher_training.train(judged, teacher, seed, out, scratch))
+
+
+def label(run: Run) -> None:
+    """Choose pairs from the log (without one, from the catalogue) and let the teacher grade them."""
+    ws, recipe = run.ws, run.recipe
+    sampling = {k: v for k, v in vars(recipe.labels).items() if k != "rows_per_shard"}
+    inputs = ["impressions", "judgments", "heldout", "pins"] + ([] if ws.has("impressions") else ["index/lexical"])
+    run.table(
+        "pairs",
+        ws.made_from(inputs, labels=sampling, seed=recipe.seed),
+        lambda: {"00000": lambda: assembly.pairs_to_label(recipe, ws)},
+    )
+
+    def shards() -> assembly.Shards:
+        composed = ws.table("composed")
+        previous = ws.table("soft_labels") if ws.has("soft_labels") else None
+        teacher = TeacherGrader(ws.folder("models/teacher"), composed)
+        rows = recipe.labels.rows_per_shard
+        return soften.shards(ws.table("pairs"), composed, teacher, ws.digest("models/teacher"), previous, rows)
+
+    inputs = ["pairs", "composed", "models/teacher"]
+    run.table("soft_labels", ws.made_from(inputs, rows=recipe.labels.rows_per_shard), shards)
+
+
+def distill(run: Run) -> None:
+    """Train the student on the teacher's labels, on parts of them, and on human labels alone."""
+    ws, recipe = run.ws, run.recipe
+    run.table(
+        "encoder_vectors",
+        ws.made_from(["composed"], **assembly.encoder(recipe)),
+        lambda: assembly.encoder_vectors(recipe, ws),
+    )
+    everything = functools.cache(lambda: assembly.lessons(recipe, ws))
+    split = assembly.split(ws)
+    for name, rows in assembly.curricula(recipe, ws).items():
+        inputs = {"labels": digest_of_rows(rows), "signals/match": ws.digest("signals/match")}
+        settings = ws.made_from([], student=recipe.student, seed=recipe.seed).settings
+        made = Made({**inputs, "encoder_vectors": ws.digest("encoder_vectors")}, settings)
+
+        def build(out: Path, scratch: Path, rows: pa.Table = rows) -> None:
+            taught = everything()
+            parts = {part: taught.examples(split.select(rows, part)) for part in ("train", "valid")}
+            student_training.train(parts, taught, recipe.student, recipe.seed, out, scratch)
+
+        run.folder(f"models/{name}", made, build)
+
+
+def index(run: Run) -> None:
+    """Vectors of all Pins by the student, computed only where text or student changed, and the index over them."""
+    ws, recipe = run.ws, run.recipe
+    run.table("pin_vectors", ws.made_from(["composed", "models/student"]), lambda: assembly.pin_vectors(recipe, ws))
+    made = ws.made_from(["pin_vectors"])
+    run.folder("index/nearest", made, lambda out, scratch: nearest.build(ws.table("pin_vectors"), out))
+
+
+def evaluate(run: Run) -> None:
+    """Grade the held-out pairs with every grader, and measure them side by side."""
+    ws, recipe = run.ws, run.recipe
+    inputs = ["judgments", "heldout", "composed", "soft_labels", "signals/match", "encoder_vectors", "models/teacher"]
+    made = ws.made_from([*inputs, *(f"models/{m}" for m in assembly.shares(recipe))], seed=recipe.seed)
+    run.folder("evaluation/grades", made, lambda out, scratch: lineup.grade_heldout(recipe, ws, out))
+    made = ws.made_from(["evaluation/grades", "impressions"], measure=recipe.measure, seed=recipe.seed)
+    run.folder("evaluation/measures", made, lambda out, scratch: lineup.measure(recipe, ws, out))
+
+
+def report(run: Run) -> None:
+    """One page to be read by someone who was not there; also put at `report.html` in the workspace."""
+    ws, recipe = run.ws, run.recipe
+    made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure)
+    seconds = _seconds(ws)
+    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, out))
+    shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")
+
+
+STAGES: Mapping[str, Callable[[Run], None]] = {
+    stage.__name__: stage for stage in (source, enrich, teach, label, distill, index, evaluate, report)
+}
+
+
+def _remember(ws: Workspace, stage: str, seconds: float) -> None:
+    with open(ws.root / HISTORY, "a", encoding="utf-8") as history:
+        history.write(json.dumps({"time": round(time.time()), "stage": stage, "seconds": seconds}) + "\n")
+
+
+def _seconds(ws: Workspace) -> dict[str, float]:
+    """How long each stage took when it last had something to do, in the order of the stages."""
+    path = ws.root / HISTORY
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    last = {line["stage"]: line["seconds"] for line in lines}
+    return {stage: last[stage] for stage in STAGES if stage in last}
+
+
+def _say_what_is_missing(ws: Workspace) -> None:
+    missing = [name for name in INPUTS if not ws.has(name) and name != "heldout"]
+    if missing:
+        say("missing", f"  [dim]no {', '.join(missing)}: what depends on them is left out[/]", tables=missing)

@@ -1,0 +1,1 @@
+"""A small generated Pinterest whose true relevance is known (docs/world.md)."""

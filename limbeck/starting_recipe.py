@@ -1,0 +1,38 @@
+"""The recipe that `limbeck init` writes: commented, and runnable once its paths are right."""
+
+TEXT = '''\
+# A Limbeck recipe: which of your files is which table, and the few settings worth a thought.
+# `limbeck check RECIPE` tells what is there; `limbeck run RECIPE` does everything. Every key: docs/recipes.md.
+name = "mine"
+seed = 0
+
+# The items that can be found. Only this table is required; all paths are relative to this file.
+[[tables.pins]]
+files = ["items.csv"]
+columns = { pin_id = "id", title = "name", description = "text" }
+constants = { language = "en" }
+
+# What people said about (query, item) pairs: a rating column becomes a level from 1 to 5,
+# by a table of its values or by four ascending thresholds.
+[[tables.judgments]]
+files = ["ratings.csv"]
+columns = { query = "query", pin_id = "item_id", rater_id = "rater" }
+constants = { language = "en" }
+level = { column = "rating", table = { bad = 1, poor = 2, fair = 3, good = 4, perfect = 5 } }
+
+# What was shown for searches, clicked and saved. Without it, pairs to label are mined from the catalogue.
+# [[tables.impressions]]
+# files = ["log/*.parquet"]
+# columns = { search_id = "search", searched_at = "time", user_id = "user", query = "query", pin_id = "item",
+#             position = "rank", clicked = "click", dwell_seconds = "dwell", saved = "save" }
+
+[teacher]
+backbone = "all-MiniLM-L6-v2"   # a local folder, an installed package that carries it, or a hub id
+epochs = 2
+
+[labels]
+per_human_label = 20            # pairs the teacher labels, for each one that a person did
+
+[student]
+tune = "projection"             # "all" also trains the language model: slower and better
+'''

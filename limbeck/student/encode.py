@@ -1,0 +1,131 @@
+"""Texts to vectors in bulk: sorted by length, batches of equal token budget, bfloat16 where that is fast."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import nn
+
+from limbeck.backbone import bf16
+from limbeck.batches import by_tokens, lengths_of
+from limbeck.progress import track
+from limbeck.records import empty
+from limbeck.settings import Student
+from limbeck.student.model import create_tower, load_tower
+
+TOKENS_PER_BATCH = 8_192
+
+
+class Encoder:
+    """Runs the modules of a tower over many texts. The modules after pooling run in float32."""
+
+    def __init__(self, tower: SentenceTransformer, modules: Sequence[nn.Module]) -> None:
+        self._tower, self._modules = tower.eval(), list(modules)
+        if bf16():
+            tower[0].to(torch.bfloat16)
+
+    @classmethod
+    def of_student(cls, folder: Path) -> "Encoder":
+        """A trained student's whole tower."""
+        tower = load_tower(folder)
+        return cls(tower, list(tower))
+
+    @classmethod
+    def untuned(cls, settings: Student) -> "Encoder":
+        """The backbone as it comes: Transformer and mean pooling, no projection."""
+        tower = create_tower(settings, seed=0)
+        return cls(tower, [tower[0], tower[1]])
+
+    def encode(self, texts: Sequence[str], what: str = "embedding") -> np.ndarray:
+        """Vectors of the texts, float32 (n, d), in their order."""
+        lengths = lengths_of(self._tower.tokenizer, texts, limit=self._tower.max_seq_length)
+        found: list[np.ndarray] = [np.zeros((0, 0), np.float32)] * len(texts)
+        with track(what, len(texts), "texts") as advance:
+            for rows in by_tokens(lengths, TOKENS_PER_BATCH):
+                for i, vector in zip(rows, self._batch([texts[i] for i in rows])):
+                    found[i] = vector
+                advance(len(rows))
+        return np.stack(found) if found else np.zeros((0, 0), np.float32)
+
+    @torch.inference_mode()
+    def project(self, base: np.ndarray) -> np.ndarray:
+        """What a tower makes of texts whose untuned vectors (n, backbone size) are known: float32 (n, d)."""
+        features = {"sentence_embedding": torch.from_numpy(base).to(self._tower.device)}
+        for module in self._modules[2:]:
+            features = module(features)
+        return features["sentence_embedding"].cpu().numpy()
+
+    @torch.inference_mode()
+    def _batch(self, texts: list[str]) -> np.ndarray:
+        features = self._tower.preprocess(texts)
+        features = {k: v.to(self._tower.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
+        for module in self._modules:
+            features = module(features)
+            if "sentence_embedding" in features:
+                features["sentence_embedding"] = features["sentence_embedding"].float()
+        return features["sentence_embedding"].cpu().numpy()
+
+
+class Vectors:
+    """Vectors of Pins in memory, found by pin_id: `matrix` is float32 (n, d), in the order of `pin_ids`."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.pin_ids = table.column("pin_id").to_pylist()
+        vectors = table.column("vector").combine_chunks()
+        flat = vectors.flatten().to_numpy(zero_copy_only=False)
+        self.matrix = flat.reshape(len(self.pin_ids), -1) if self.pin_ids else np.zeros((0, 0), np.float32)
+        self._row = {pin: i for i, pin in enumerate(self.pin_ids)}
+
+    @classmethod
+    def of_texts(cls, texts: pa.Table, encoder: Encoder) -> "Vectors":
+        """What an encoder makes of `texts` (pin_id, text)."""
+        vectors = encoder.encode(texts.column("text").to_pylist())
+        return cls(pa.table({"pin_id": texts.column("pin_id"), "vector": _lists(vectors)}))
+
+    def replaced(self, matrix: np.ndarray) -> "Vectors":
+        """The same Pins with other vectors (n, d)."""
+        return Vectors(pa.table({"pin_id": self.pin_ids, "vector": _lists(matrix)}))
+
+    def rows(self, pins: Sequence[str]) -> np.ndarray:
+        """Row numbers of Pins, int64 (n,); −1 where a Pin has no vector."""
+        return np.fromiter((self._row.get(p, -1) for p in pins), np.int64, len(pins))
+
+    def of(self, pins: Sequence[str]) -> np.ndarray:
+        """Vectors of Pins, float32 (n, d); zeros where a Pin has none."""
+        rows = self.rows(pins)
+        return np.where((rows >= 0)[:, None], self.matrix[rows], np.float32(0))
+
+
+def _lists(matrix: np.ndarray) -> pa.Array:
+    """Rows of (n, d) as an Arrow list column."""
+    offsets = np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1]
+    return pa.ListArray.from_arrays(offsets, np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
+
+
+def shards(
+    texts: pa.Table, vectors_of: Callable[[pa.Table], np.ndarray], previous: pa.Table | None, rows_per_shard: int
+) -> Mapping[str, Callable[[], pa.Table]]:
+    """The shards of a table of vectors of the composed `texts` (pin_id, text, digest).
+
+    A Pin whose text's digest stands in `previous` keeps the vector it has there; only the others are computed.
+    """
+    known = Vectors(previous) if previous is not None else Vectors(empty("pin_vectors"))
+    digests = dict(zip(known.pin_ids, previous.column("digest").to_pylist())) if previous is not None else {}
+
+    def make(begin: int) -> pa.Table:
+        part = texts.slice(begin, rows_per_shard)
+        pins, wanted = part.column("pin_id").to_pylist(), part.column("digest").to_pylist()
+        old = np.asarray([digests.get(p) == d for p, d in zip(pins, wanted)], dtype=bool)
+        found: list[np.ndarray | None] = [None] * len(pins)
+        for i, vector in zip(np.flatnonzero(old), known.of([p for p, o in zip(pins, old) if o])):
+            found[i] = vector
+        for i, vector in zip(np.flatnonzero(~old), vectors_of(part.filter(pa.array(~old)))):
+            found[i] = vector
+        return pa.table({"pin_id": pins, "digest": wanted, "vector": pa.array(found, pa.list_(pa.float32()))})
+
+    count = max(1, -(-texts.num_rows // rows_per_shard))
+    return {f"{i:05d}": functools.partial(make, i * rows_per_shard) for i in range(count)}

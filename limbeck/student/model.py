@@ -1,0 +1,104 @@
+"""The student's shape: one tower that embeds queries and Pins apart, and a head that grades a pair of vectors.
+
+    query ─► tower ─► q ┐
+                        ├─► [q, p, q∘p, q·p/d, features] ─► feed-forward ─► five logits
+    Pin   ─► tower ─► p ┘                    ▲
+    match features of (query, Pin) ──────────┘
+
+The tower is a `SentenceTransformer` (Transformer, mean Pooling, Dense, LayerNorm) and loads as one, without Limbeck.
+The head is a handful of matrices in safetensors (arXiv 2410.17152, section 3.3: a feed-forward student over embeddings
+and text-match features).
+"""
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
+from torch import nn
+
+from limbeck.backbone import LOADING, device, find, seed_everything
+from limbeck.relevance import LEVELS
+from limbeck.settings import Student
+from limbeck.training import ATTENTION, quiet
+
+
+class Head(nn.Module):
+    """From query vectors (n, d), Pin vectors (n, d) and features (n, f) to logits (n, 5)."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, vector_size: int, features: Sequence[str], hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.features = tuple(features)
+        self.vector_size = vector_size
+        self.register_buffer("mean", torch.zeros(len(features)))
+        self.register_buffer("scale", torch.ones(len(features)))
+        sizes = [3 * vector_size + 1 + len(features), *hidden, len(LEVELS)]
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in itertools.pairwise(sizes)])
+
+    def standardise(self, features: np.ndarray) -> None:
+        """Take mean and spread of each feature from the training rows; a constant feature keeps a spread of one."""
+        spread = features.std(axis=0)
+        self.mean.copy_(torch.from_numpy(features.mean(axis=0)))
+        self.scale.copy_(torch.from_numpy(np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 1)))
+
+    def forward(self, query: torch.Tensor, pin: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 5) of row-aligned vectors and features."""
+        product = query * pin
+        standard = (features - self.mean) * self.scale
+        hidden = torch.cat([query, pin, product, product.mean(dim=1, keepdim=True), standard], dim=1)
+        for layer in self.layers[:-1]:
+            hidden = nn.functional.relu(layer(hidden))
+        return self.layers[-1](hidden)
+
+    def save(self, folder: Path) -> None:
+        """Write `head.safetensors` and `head.json`."""
+        save_file(self.state_dict(), folder / "head.safetensors")
+        hidden = [layer.out_features for layer in self.layers[:-1]]
+        shape = {"vector_size": self.vector_size, "features": self.features, "hidden": hidden}
+        (folder / "head.json").write_text(json.dumps(shape, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Head":
+        """The head saved in `folder`, ready to grade."""
+        shape = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        head = cls(shape["vector_size"], shape["features"], shape["hidden"])
+        head.load_state_dict(load_file(folder / "head.safetensors"))
+        return head.eval()
+
+
+def create_tower(settings: Student, seed: int, folder: Path = Path(".")) -> SentenceTransformer:
+    """A new tower on its pretrained backbone; the projection starts as random orthogonal directions from `seed`."""
+    seed_everything(seed)
+    loading = {**LOADING, "attn_implementation": ATTENTION[device().type]}
+    with quiet():
+        transformer = Transformer(
+            find(settings.backbone, folder), max_seq_length=settings.max_tokens, model_kwargs=loading
+        )
+        size = transformer.get_embedding_dimension()
+        projection = Dense(size, settings.vector_size, bias=False, activation_function=nn.Identity())
+        nn.init.orthogonal_(projection.linear.weight)
+        modules = [transformer, Pooling(size, pooling_mode="mean"), projection, LayerNorm(settings.vector_size)]
+        return SentenceTransformer(modules=modules, device=str(device()))
+
+
+def load_tower(folder: Path) -> SentenceTransformer:
+    """The tower saved in a student's folder."""
+    with quiet():
+        return SentenceTransformer(
+            str(folder / "tower"), device=str(device()), local_files_only=True, model_kwargs=LOADING
+        )
+
+
+def save(tower: SentenceTransformer, head: Head, folder: Path) -> None:
+    """Write a student's folder: `tower/`, `head.safetensors`, `head.json`."""
+    tower.save_pretrained(str(folder / "tower"), create_model_card=False)
+    head.save(folder)

@@ -1,0 +1,135 @@
+"""Distillation: the student learns the teacher's five probabilities (soft cross-entropy), by the Hugging Face Trainer.
+
+With `tune = "projection"` the backbone stays as it is, every text goes through it once, and only the projection and the
+head are trained; with `tune = "all"` the backbone is trained too, in batches of equal token budget.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from limbeck import training
+from limbeck.batches import TokenBudgetSampler, lengths_of
+from limbeck.errors import InputError
+from limbeck.settings import Student
+from limbeck.student.lessons import Examples, Lessons, Texts
+from limbeck.student.model import Head, create_tower, save
+
+
+class Distillation(nn.Module):
+    """Tower and head together, as the trainer sees them: batches of row numbers in, a loss out."""
+
+    def __init__(self, tower: SentenceTransformer, head: Head, queries: Texts, pins: Texts) -> None:
+        super().__init__()
+        self.tower, self.head = tower, head
+        self._queries, self._pins = queries, pins
+
+    def forward(self, rows: torch.Tensor, features: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`rows` (n, 2): numbers of query and Pin text; returns the soft cross-entropy as `loss`."""
+        query, pin = self._embed(self._queries, rows[:, 0]), self._embed(self._pins, rows[:, 1])
+        return {"loss": nn.functional.cross_entropy(self.head(query, pin, features).float(), target)}
+
+    def _embed(self, side: Texts, rows: torch.Tensor) -> torch.Tensor:
+        """Vectors (n, d) of texts by number; each distinct text of the batch goes through the tower once."""
+        distinct, inverse = torch.unique(rows, return_inverse=True)
+        numbers = distinct.cpu().numpy()
+        if side.base is not None:
+            features: dict[str, Any] = {"sentence_embedding": torch.from_numpy(side.base[numbers]).to(rows.device)}
+            modules = list(self.tower)[2:]
+        else:
+            features = self.tower.preprocess([side.texts[i] for i in numbers])
+            features = {k: v.to(rows.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
+            modules = list(self.tower)
+        for module in modules:
+            features = module(features)
+        return features["sentence_embedding"][inverse]
+
+
+class _Rows(Dataset[int]):
+    """Row numbers: the collator gathers whole batches at once."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, row: int) -> int:
+        return row
+
+
+class _Trainer(transformers.Trainer):
+    """The Hugging Face Trainer with its two data loaders given."""
+
+    def __init__(self, loaders: dict[str, DataLoader[int]], **arguments: Any) -> None:
+        super().__init__(train_dataset=loaders["train"].dataset, eval_dataset=loaders["valid"].dataset, **arguments)
+        self._loaders = loaders
+
+    def get_train_dataloader(self) -> DataLoader[int]:
+        return self._loaders["train"]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[int]:
+        return self._loaders["valid"]
+
+
+def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed: int, out: Path, scratch: Path) -> None:
+    """Train on `parts["train"]` of the lessons, keep the checkpoint best on `parts["valid"]`, save to `out`."""
+    for part, rows in parts.items():
+        if not len(rows):
+            raise InputError(f"no labelled pairs to {part} on", remedy="Label more queries: the split is by query")
+    tower = create_tower(settings, seed)
+    head = Head(settings.vector_size, lessons.feature_names, settings.hidden)
+    head.standardise(parts["train"].features)
+    model = Distillation(tower, head, lessons.queries, lessons.pins)
+    model.to(tower.device)
+    tower[0].requires_grad_(settings.tune == "all")
+    loaders = {part: _loader(part, e, model, settings, seed) for part, e in parts.items()}
+    steps = max(1, round(len(loaders["train"]) * settings.epochs))
+    arguments = transformers.TrainingArguments(
+        **training.arguments(scratch, steps, seed),
+        learning_rate=settings.learning_rate,
+        warmup_steps=round(steps * 0.05),
+        lr_scheduler_type="cosine",
+        remove_unused_columns=False,
+        label_names=["target"],
+        prediction_loss_only=True,
+    )
+    trainer = _Trainer(loaders, model=model, args=arguments, optimizers=(_optimizer(model, settings), None))
+    training.run(trainer, "student", scratch)
+    save(tower, head, out)
+
+
+def _loader(part: str, rows: Examples, model: Distillation, settings: Student, seed: int) -> DataLoader[int]:
+    def collate(numbers: list[int]) -> dict[str, torch.Tensor]:
+        chosen = np.asarray(numbers)
+        both = np.stack([rows.query[chosen], rows.pin[chosen]], axis=1)
+        arrays = {"rows": both, "features": rows.features[chosen], "target": rows.target[chosen]}
+        return {k: torch.from_numpy(v) for k, v in arrays.items()}
+
+    sampler = TokenBudgetSampler(*_budget(rows, model, settings), seed)
+    return DataLoader(_Rows(len(rows)), batch_sampler=sampler, collate_fn=collate)
+
+
+def _budget(rows: Examples, model: Distillation, settings: Student) -> tuple[np.ndarray, int]:
+    """Lengths and token budget per batch: real ones where text goes through the backbone, else rows alone count."""
+    if settings.tune == "projection":
+        return np.ones(len(rows), dtype=np.int64), settings.batch_size
+    tokenizer, limit = model.tower.tokenizer, settings.max_tokens
+    lengths = [lengths_of(tokenizer, side.texts, limit=limit) for side in (model._queries, model._pins)]
+    return lengths[0][rows.query] + lengths[1][rows.pin], settings.tokens_per_batch
+
+
+def _optimizer(model: Distillation, settings: Student) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay; the pretrained backbone learns more slowly than what is new."""
+    backbone = {id(p) for p in model.tower[0].parameters()}
+    new = [p for p in model.parameters() if id(p) not in backbone]
+    groups = [{"params": new, "lr": settings.learning_rate}]
+    if settings.tune == "all":
+        groups.append({"params": list(model.tower[0].parameters()), "lr": settings.tower_learning_rate})
+    return torch.optim.AdamW(groups, weight_decay=0.01)

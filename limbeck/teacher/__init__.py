@@ -1,0 +1,1 @@
+"""The teacher: a pretrained language model that reads query and Pin together and answers with five levels."""

@@ -1,0 +1,43 @@
+"""The teacher's shape: a sentence-transformers `CrossEncoder` of Transformer, Pooling and Dense modules to five logits.
+
+`[CLS] query [SEP] Pin text` goes through a pretrained language model; the [CLS] state (the last token's for decoders,
+or the mean) goes through a small network to five logits (arXiv 2410.17152, section 3.1). The folder it is saved in
+loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
+"""
+
+from pathlib import Path
+
+from sentence_transformers import CrossEncoder
+from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from torch import nn
+
+from limbeck.backbone import LOADING, device, find, seed_everything
+from limbeck.relevance import LEVELS
+from limbeck.settings import Teacher
+from limbeck.training import ATTENTION, quiet
+
+
+def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncoder:
+    """A new teacher on its pretrained backbone, the head freshly initialised from `seed`."""
+    seed_everything(seed)
+    loading = {**LOADING, "attn_implementation": ATTENTION[device().type]}
+    with quiet():
+        transformer = Transformer(
+            find(settings.backbone, folder), max_seq_length=settings.max_tokens, model_kwargs=loading
+        )
+        size = transformer.get_embedding_dimension()
+        head = Dense(size, size, activation_function=nn.Tanh())
+        logits = Dense(size, len(LEVELS), activation_function=nn.Identity(), module_output_name="scores")
+        pooling = Pooling(size, pooling_mode=settings.pooling)
+        model = CrossEncoder(modules=[transformer, pooling, head, logits], device=str(device()))
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = settings.dropout
+    return model
+
+
+def load(folder: Path) -> CrossEncoder:
+    """A trained teacher from its folder."""
+    with quiet():
+        return CrossEncoder(str(folder), device=str(device()), local_files_only=True, model_kwargs=LOADING)

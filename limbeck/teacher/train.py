@@ -1,0 +1,81 @@
+"""Fine-tuning the teacher on human levels, by the trainer of sentence-transformers with token-budget batches."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+from sentence_transformers import CrossEncoder
+from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
+from torch import nn
+
+from limbeck import training
+from limbeck.batches import TokenBudgetSampler, lengths_of
+from limbeck.errors import InputError
+from limbeck.relevance import from_columns
+from limbeck.settings import Teacher
+from limbeck.teacher.model import create
+
+
+def train(judged: dict[str, pa.Table], settings: Teacher, seed: int, out: Path, scratch: Path) -> None:
+    """Train on `judged["train"]`, keep the checkpoint best on `judged["valid"]`, save to `out`.
+
+    The tables have columns query, text (the composed Pin) and p1…p5 (the raters' distribution).
+    """
+    for part, rows in judged.items():
+        if not rows.num_rows:
+            raise InputError(f"no judged pairs to {part} on", remedy="Label more queries: the split is by query")
+    model = create(settings, seed)
+    data = {part: _dataset(rows, settings) for part, rows in judged.items()}
+    sampler = functools.partial(_sampler, model=model, settings=settings, run_seed=seed)
+    steps = max(1, round(len(sampler(data["train"])) * settings.epochs))
+    arguments = CrossEncoderTrainingArguments(
+        **training.arguments(scratch, steps, seed),
+        learning_rate=settings.learning_rate,
+        warmup_steps=round(steps * settings.warmup),
+        batch_sampler=sampler,
+    )
+    trainer = CrossEncoderTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=data["train"],
+        eval_dataset=data["valid"],
+        loss=DistributionLoss(model),
+    )
+    training.run(trainer, "teacher", scratch)
+    model.save_pretrained(str(out), create_model_card=False)
+
+
+class DistributionLoss(nn.Module):
+    """Cross-entropy between the raters' distribution over the five levels and the softmax of the logits."""
+
+    def __init__(self, model: CrossEncoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: list[list[str]], labels: Sequence[torch.Tensor], **_: Any) -> torch.Tensor:
+        """`inputs`: queries and texts; `labels`: one distribution (5,) per pair."""
+        features = self.model.preprocess(list(zip(*inputs)))
+        features = {k: v.to(self.model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
+        logits = self.model(features)["scores"].float()
+        return nn.functional.cross_entropy(logits, torch.stack(list(labels)).to(logits))
+
+
+def _dataset(rows: pa.Table, settings: Teacher) -> datasets.Dataset:
+    """The trainer's own form; with hard labels, all of a pair's weight on its most frequent level."""
+    target = from_columns(rows)
+    if not settings.raters_distribution:
+        target = np.eye(target.shape[1], dtype=np.float32)[target.argmax(axis=1)]
+    columns = {"query": rows.column("query").to_pylist(), "text": rows.column("text").to_pylist()}
+    return datasets.Dataset.from_dict({**columns, "label": target.tolist()})
+
+
+def _sampler(
+    dataset: datasets.Dataset, *, model: CrossEncoder, settings: Teacher, run_seed: int, **_: Any
+) -> TokenBudgetSampler:
+    lengths = lengths_of(model.tokenizer, dataset["query"][:], dataset["text"][:], limit=settings.max_tokens)
+    return TokenBudgetSampler(lengths, settings.tokens_per_batch, run_seed)

@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limbeck.serve import page, pictures
+from limbeck.serve.ranker import Ranked
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def pin(**changes):
+    given = {
+        "level": 4,
+        "expected_level": 3.9,
+        "probabilities": (0.05, 0.05, 0.1, 0.5, 0.3),
+        "pin_id": "p1",
+        "title": "Oak shelf",
+        "image": "a/p1.png",
+        "link": "https://shop.example/1",
+        "language": "en",
+    }
+    return Ranked(**{**given, **changes})
+
+
+def rendered(*results, has_picture=False, **view):
+    return page.render(page.View(pins=1, results=results, **view), lambda image: has_picture)
+
+
+def test_a_result_shows_title_level_and_expected_level():
+    html = rendered(pin(), query="shelf")
+    for shown in ("Oak shelf", "relevant", "3.90", 'href="https://shop.example/1"', "level 5: 30 %"):
+        assert shown in html
+
+
+def test_a_picture_is_shown_only_if_the_workspace_has_it():
+    assert 'src="/images/a/p1.png"' in rendered(pin(), has_picture=True)
+    assert "<img" not in rendered(pin(), has_picture=False)
+
+
+def test_a_picture_elsewhere_is_never_asked_for():
+    assert "elsewhere.example" not in rendered(pin(image="https://elsewhere.example/x.png"))
+
+
+@given(st.text(max_size=30))
+def test_no_text_becomes_markup(text):
+    marked = f"<img src=x onerror=alert(1)>{text}\"'"
+    html = rendered(pin(title=marked, pin_id=marked, language=marked), query=marked, language=marked)
+    assert "<img" not in html
+    assert "onerror=alert(1)>" not in html.replace("&lt;img src=x onerror=alert(1)&gt;", "")
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "data:text/html,x", "//a.example/x", "", None, "http://[", "ftp://a"]
+)
+def test_only_web_links_are_offered(link):
+    assert page.site(link) is None
+    assert '<h2 lang="en" dir="auto">Oak shelf</h2>' in rendered(pin(link=link))
+
+
+def test_the_style_is_the_one_that_the_policy_allows():
+    html = rendered()
+    style = html[html.index("<style>") + 7 : html.index("</style>")]
+    assert style == page._STYLE
+    assert "script-src" not in page.HEADERS["Content-Security-Policy"]  # default-src 'none' holds
+    assert "default-src 'none'" in page.HEADERS["Content-Security-Policy"]
+
+
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=5).filter(lambda p: sum(p) > 0.1))
+def test_the_bar_is_whole_and_level_five_comes_first(weights):
+    parts = page.bar([w / sum(weights) for w in weights])
+    assert [level for level, _, _ in parts] == [5, 4, 3, 2, 1]
+    assert parts[0][1] == 0
+    assert parts[-1][1] + parts[-1][2] == pytest.approx(100, abs=0.05)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    inside = tmp_path / "images"
+    (inside / "a").mkdir(parents=True)
+    (inside / "a" / "p.png").write_bytes(PNG)
+    (inside / "notes.txt").write_text("private")
+    (tmp_path / "secret.png").write_bytes(PNG)
+    (tmp_path / "images-of-others").mkdir()
+    (tmp_path / "images-of-others" / "p.png").write_bytes(PNG)
+    (inside / "way-out.png").symlink_to(tmp_path / "secret.png")
+    (inside / "round.png").symlink_to(inside / "round.png")
+    return inside
+
+
+def test_a_picture_inside_the_folder_is_found(folder):
+    assert pictures.find(folder, "a/p.png") == folder / "a" / "p.png"
+    assert pictures.find(folder, "a/../a/p.png") == folder / "a" / "p.png"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", ".", "a", "a/missing.png", "notes.txt", "../secret.png", "a/../../secret.png", "/etc/passwd",
+        "../images-of-others/p.png", "way-out.png", "round.png", "a/p.png\0", "\0", "x" * 300 + ".png",
+        "p.png/" * 2_000,
+    ],
+)  # fmt: skip
+def test_nothing_else_is_found(folder, name):
+    assert pictures.find(folder, name) is None
+
+
+def test_an_absolute_path_outside_is_not_found(folder):
+    assert pictures.find(folder, str(folder.parent / "secret.png")) is None
+
+
+@given(st.text(alphabet=st.sampled_from("./a p\\%\0png~"), max_size=20))
+def test_no_name_leads_outside(tmp_path_factory, name):
+    folder = tmp_path_factory.getbasetemp() / "pictures"
+    folder.mkdir(exist_ok=True)
+    found = pictures.find(folder, name)
+    assert found is None or found.is_relative_to(folder.resolve())

@@ -1,0 +1,70 @@
+"""The service as a process: it says where it is, answers, and leaves when told to."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from limbeck.errors import InputError
+from limbeck.serve import app
+from limbeck.settings import Serve
+
+SERVE = """
+import sys
+from pathlib import Path
+from limbeck import progress
+from limbeck.serve import app
+from limbeck.settings import Serve
+from limbeck.workspace import Workspace
+progress.choose("json")
+app.run(Workspace(Path(sys.argv[1])), Serve(port=0))
+"""
+
+
+@pytest.fixture
+def served(workspace):
+    """A running service: its process and its address."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SERVE, str(workspace.root)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        for line in process.stdout:
+            said = json.loads(line)
+            if said["event"] == "ready":
+                break
+        yield process, said["url"]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_process_serves_until_it_is_told_to_stop(served, ranker):
+    process, url = served
+    with httpx.Client(base_url=url, timeout=60) as client:
+        assert client.get("/readyz").json()["pins"] == 50
+        answer = client.post("/v1/rerank", json={"query": "red sofa", "documents": [{"id": "pin00"}, {"id": "pin05"}]})
+        here = ranker.rerank_documents("red sofa", [{"pin_id": "pin00"}, {"pin_id": "pin05"}])
+        assert [r["index"] for r in answer.json()["results"]] == [r.index for r in here]
+        assert client.get("/images/..%2f..%2ftables%2fpins.json").status_code == 404
+        too_long = client.post("/v1/rerank", content=b" " * 3_000_000)
+        assert too_long.status_code == 413
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_port_in_use_is_a_clear_line():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(InputError, match=r"cannot listen on 127.0.0.1"),
+    ):
+        app._listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_the_service_stays_on_this_machine_unless_told_otherwise():
+    assert Serve().host == "127.0.0.1"

@@ -1,0 +1,104 @@
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from limbeck import records
+from limbeck.errors import InputError, WorkspaceError
+from limbeck.index import nearest
+from limbeck.index.store import MADE_OF, Store
+from limbeck.serve.ranker import Ranker
+from limbeck.workspace import Made, Workspace
+
+
+@pytest.fixture
+def copy(workspace, tmp_path):
+    """The workspace, to be damaged."""
+    shutil.copytree(workspace.root, tmp_path / "copy")
+    return Workspace(tmp_path / "copy")
+
+
+def keep_pins(ws, keep):
+    rows = ws.table("pins").to_pylist()
+    kept = pa.Table.from_pylist([r for r in rows if keep(r["pin_id"])], schema=records.schema("pins"))
+    ws.write_table("pins", Made(settings={"changed": True}), {"00000": lambda: kept})
+
+
+def change_head(ws, **changes):
+    path = ws.folder("models/student") / "head.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_the_store_has_every_pin(store):
+    assert len(store) == 50
+    assert store.rows(["pin00", "nobody", "pin49"]).tolist() == [0, -1, 49]
+    assert [p["pin_id"] for p in store.shown(np.asarray([3, 1]))] == ["pin03", "pin01"]
+
+
+def test_a_document_is_composed_as_pins_are(store, workspace):
+    composed = dict(zip(*(workspace.table("composed").column(c).to_pylist() for c in ("pin_id", "text"))))
+    for row in workspace.table("pin_texts").to_pylist():
+        assert store.compose(row) == composed[row["pin_id"]]
+
+
+@pytest.mark.parametrize("name", MADE_OF)
+def test_what_is_not_made_yet_is_named(copy, name):
+    copy._manifest_path(name).unlink()
+    with pytest.raises(InputError, match=f"no {name} in .*limbeck run"):
+        Store.open(copy)
+
+
+def test_a_pin_that_is_gone_is_neither_found_nor_shown(copy):
+    keep_pins(copy, lambda pin: pin != "pin07")
+    store = Store.open(copy)
+    assert len(store) == 49
+    assert store.rows(["pin06", "pin07", "pin08"]).tolist() == [6, -1, 8]
+    assert "pin07" not in {r.pin_id for r in Ranker(store).search("tea pot 7", 50, 50)}
+
+
+def test_a_pin_without_a_vector_is_unknown(copy):
+    table = copy.table("pin_vectors").slice(1)
+    copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
+    assert Store.open(copy).rows(["pin00", "pin01"]).tolist() == [-1, 0]
+
+
+def test_vectors_of_another_student_are_refused(copy):
+    path = copy._manifest_path("models/student")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "digest": "another"}))
+    with pytest.raises(WorkspaceError, match=r"another student's.*limbeck run"):
+        Store.open(copy)
+
+
+def test_vectors_of_another_size_are_refused(copy):
+    pins = copy.table("pins").column("pin_id")
+    table = pa.table(
+        {"pin_id": pins, "digest": pins, "vector": pa.array([[1.0, 2.0]] * len(pins), pa.list_(pa.float32()))}
+    )
+    copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
+    with pytest.raises(WorkspaceError, match="16 in the student, 2 in pin_vectors, 16 in index"):
+        Store.open(copy)
+
+
+def test_an_index_of_another_size_is_refused(copy):
+    table = pa.table({"pin_id": ["a"], "vector": pa.array([[1.0, 2.0]], pa.list_(pa.float32()))})
+    copy.write_folder("index/nearest", Made(settings={"x": 1}), lambda out, _: nearest.build(table, out))
+    with pytest.raises(WorkspaceError, match="2 in index"):
+        Store.open(copy)
+
+
+def test_a_student_of_other_signals_is_refused(copy, store):
+    names = list(store.student.features)
+    change_head(copy, features=["something else", *names[1:]])
+    with pytest.raises(WorkspaceError, match=r"other match signals .*something else"):
+        Store.open(copy)
+    change_head(copy, features=names[::-1])
+    with pytest.raises(WorkspaceError, match="their order"):
+        Store.open(copy)
+
+
+def test_an_index_of_no_pins_is_refused(copy):
+    copy.write_table("pin_vectors", Made(settings={"x": 1}), {"0": lambda: records.empty("pin_vectors")})
+    with pytest.raises(WorkspaceError, match="no Pin has a vector"):
+        Store.open(copy)
