@@ -7,8 +7,6 @@ The three do the same work on generated tables, and their results are compared r
 import argparse
 import dataclasses
 import os
-import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,11 +40,12 @@ class Tables:
         self.words = np.array(
             ["".join(self.random.choice(letters, size=n)) for n in self.random.integers(3, 10, 20_000)]
         )
-        self.titles = self.phrases(self.rows["boards"] // 20, 4)
-        self.queries = self.phrases(self.rows["impressions"] // 40 + 1, 4)
+        self.titles = self._phrases(self.rows["boards"] // 20, 4)
+        self.queries = self._phrases(self.rows["impressions"] // 40 + 1, 4)
 
     def write(self) -> None:
-        makers = {n: getattr(self, n) for n in SIZES} | {"captions": lambda n, start: self.captions()}
+        """All tables as Parquet, a million rows a file."""
+        makers = {n: getattr(self, f"_{n}") for n in SIZES} | {"captions": lambda n, start: self._captions()}
         for name, make in makers.items():
             (self.folder / name).mkdir(parents=True)
             for start in range(0, self.rows.get(name, 1), ROWS_PER_FILE):
@@ -56,34 +55,39 @@ class Tables:
                 path = self.folder / name / f"{start // ROWS_PER_FILE:04d}.parquet"
                 pq.write_table(pa.table(columns, schema=wanted), path, compression="zstd")
 
-    def pins(self, n: int, start: int) -> dict[str, object]:
-        texts = {"title": self.phrases(n, 8), "description": self.phrases(n, 30)}
-        return {"pin_id": ids("p", np.arange(start, start + n)), "link": self.any("links", n), **texts}
+    def _pins(self, n: int, start: int) -> dict[str, object]:
+        texts = {"title": self._phrases(n, 8), "description": self._phrases(n, 30)}
+        return {"pin_id": ids("p", np.arange(start, start + n)), "link": self._any("links", n), **texts}
 
-    def boards(self, n: int, start: int) -> dict[str, object]:
+    def _boards(self, n: int, start: int) -> dict[str, object]:
         return {
             "board_id": ids("b", np.arange(start, start + n)),
-            "title": self.titles[self.skewed(len(self.titles), n)],
+            "title": self.titles[self._skewed(len(self.titles), n)],
         }
 
-    def saves(self, n: int, start: int) -> dict[str, object]:
-        pins = ids("p", self.skewed(self.rows["pins"], n))
-        return {"board_id": self.any("boards", n), "pin_id": pins, "user_id": self.users(n), "saved_at": self.times(n)}
+    def _saves(self, n: int, start: int) -> dict[str, object]:
+        pins = ids("p", self._skewed(self.rows["pins"], n))
+        return {
+            "board_id": self._any("boards", n),
+            "pin_id": pins,
+            "user_id": self._users(n),
+            "saved_at": self._times(n),
+        }
 
-    def links(self, n: int, start: int) -> dict[str, object]:
+    def _links(self, n: int, start: int) -> dict[str, object]:
         link = ids("l", np.arange(start, start + n))
-        return {"link": link, "title": self.phrases(n, 8), "description": self.phrases(n, 20)}
+        return {"link": link, "title": self._phrases(n, 8), "description": self._phrases(n, 20)}
 
-    def captions(self) -> dict[str, object]:
+    def _captions(self) -> dict[str, object]:
         return {"pin_id": ["p0000000000"], "caption": ["a picture"], "captioner": ["none"]}
 
-    def impressions(self, n: int, start: int) -> dict[str, object]:
-        pins, clicked = self.skewed(self.rows["pins"], n), self.random.random(n) < 0.08
+    def _impressions(self, n: int, start: int) -> dict[str, object]:
+        pins, clicked = self._skewed(self.rows["pins"], n), self.random.random(n) < 0.08
         query = (pins * 7919 + self.random.integers(0, 8, n)) % len(self.queries)  # eight queries lead to a Pin
         return {
             "search_id": ids("s", np.arange(start, start + n) // 20),
-            "searched_at": self.times(n),
-            "user_id": self.users(n),
+            "searched_at": self._times(n),
+            "user_id": self._users(n),
             "query": self.queries[query],
             "pin_id": ids("p", pins),
             "position": (np.arange(n) % 20 + 1).astype(np.int32),
@@ -92,21 +96,21 @@ class Tables:
             "saved": self.random.random(n) < 0.02,
         }
 
-    def phrases(self, n: int, longest: int) -> np.ndarray:
+    def _phrases(self, n: int, longest: int) -> np.ndarray:
         lengths = self.random.integers(1, longest + 1, n)
         words = self.words[np.minimum(self.random.zipf(1.3, lengths.sum()) - 1, len(self.words) - 1)]
         return np.array([" ".join(part) for part in np.split(words, lengths.cumsum()[:-1])], dtype=object)
 
-    def skewed(self, most: int, n: int) -> np.ndarray:
+    def _skewed(self, most: int, n: int) -> np.ndarray:
         return np.minimum((most * self.random.random(n) ** 3).astype(np.int64), most - 1)
 
-    def any(self, table: str, n: int) -> np.ndarray:
+    def _any(self, table: str, n: int) -> np.ndarray:
         return ids(table[0], self.random.integers(0, self.rows[table], n))
 
-    def users(self, n: int) -> np.ndarray:
+    def _users(self, n: int) -> np.ndarray:
         return ids("u", self.random.integers(0, self.rows["pins"] // 5 + 1, n))
 
-    def times(self, n: int) -> pa.Array:
+    def _times(self, n: int) -> pa.Array:
         return pa.array(NEWEST - self.random.integers(0, 900 * 86_400, n).astype("timedelta64[s]"), TIME)
 
 
@@ -206,48 +210,54 @@ def _polars_queries(scan: dict, since: object) -> object:
 ENGINES: dict[str, Callable[[Path, Path], None]] = {"limbeck": limbeck, "polars": polars, "duckdb": duckdb}
 
 
-def measured(engine: str, tables: Path, out: Path) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds and peak resident GB of one engine in a new process, its start included."""
+def measured(job: str, folder: Path, scale: float) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak resident GB of one job in a new process, its start included.
+
+    The process that asks stays small: on Linux a child's peak is never below its parent's size at the fork.
+    """
     begun = time.monotonic()
-    process = subprocess.Popen([sys.executable, __file__, "--engine", engine, "--tables", tables, "--out", out])
+    process = subprocess.Popen([sys.executable, __file__, "--scale", str(scale), "--job", job, "--folder", folder])
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"{engine} failed")
+        sys.exit(f"{job} failed")
     return time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9
 
 
-def differing(one: Path, other: Path) -> int:
-    """Rows that differ between two results."""
+def differences(folder: Path) -> None:
+    """Print how many rows of each engine's result differ from Limbeck's."""
     columns = schema("pin_texts").names[:-1]
-    found = [pq.read_table(p, columns=columns).sort_by("pin_id").to_pylist() for p in (one, other)]
-    return sum(a != b for a, b in zip(*found, strict=True))
+    want, *others = [pq.read_table(folder / f"{e}.parquet", columns=columns).sort_by("pin_id") for e in ENGINES]
+    for engine, found in zip([*ENGINES][1:], others):
+        found = found.cast(want.schema)
+        same = found.equals(want) or sum(a != b for a, b in zip(found.to_pylist(), want.to_pylist(), strict=True))
+        print(f"Rows of {engine} that differ: {0 if same is True else same:,} of {len(want):,}")
 
 
 def compare(scale: float, folder: Path) -> None:
     """Generate tables, run every engine, print a Markdown table."""
-    tables = Tables(folder / "tables", scale)
-    tables.write()
-    print(", ".join(f"{rows:,} {name}" for name, rows in tables.rows.items()), end="\n\n", flush=True)
-    print("| | wall s | CPU s | peak GB | rows that differ |\n|---|---|---|---|---|")
+    measured("generate", folder, scale)
+    print("| | wall s | CPU s | peak GB |\n|---|---|---|---|")
     for engine in ENGINES:
-        out = folder / f"{engine}.parquet"
-        wall, cpu, peak = measured(engine, tables.folder, out)
-        other = differing(folder / "limbeck.parquet", out)
-        print(f"| {engine} | {wall:.0f} | {cpu:.0f} | {peak:.2f} | {other} |", flush=True)
+        wall, cpu, peak = measured(engine, folder, scale)
+        print(f"| {engine} | {wall:.0f} | {cpu:.0f} | {peak:.2f} |", flush=True)
+    measured("differences", folder, scale)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=0.05, help="1: 1 M Pins, 20 M impressions")
-    parser.add_argument("--engine", choices=ENGINES)
-    parser.add_argument("--tables", type=Path)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--job", choices=["generate", *ENGINES, "differences"], help="one part, in this process")
+    parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
-    if asked.engine:
-        ENGINES[asked.engine](asked.tables, asked.out)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        compare(asked.scale, Path(folder))
+    if asked.job in ENGINES:
+        ENGINES[asked.job](asked.folder / "tables", asked.folder / f"{asked.job}.parquet")
+    elif asked.job == "generate":
+        Tables(asked.folder / "tables", asked.scale).write()
+    elif asked.job == "differences":
+        differences(asked.folder)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            compare(asked.scale, Path(folder))
 
 
 if __name__ == "__main__":

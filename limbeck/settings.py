@@ -43,6 +43,22 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """Several columns as one text; empty ones are left out."""
+
+    columns: tuple[str, ...]
+    separator: str = " "
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A column whose values are replaced by those of a table."""
+
+    column: str
+    table: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Lookup:
     """A column whose value is found in another file: `file[key] == column` gives `value`."""
 
@@ -52,16 +68,23 @@ class Lookup:
     value: str
 
 
+Column = str | tuple[str, ...] | Joined | Translated | Lookup
+
+
 @dataclass(frozen=True)
 class TableMapping:
-    """How files of the user's become one table."""
+    """How files of the user's become one table (docs/recipes.md)."""
 
     files: tuple[str, ...]
-    columns: dict[str, str | tuple[str, ...] | Lookup]
+    columns: dict[str, Column] = field(default_factory=dict)
     constants: dict[str, str | int | float | bool] = field(default_factory=dict)
     level: Level | None = None
+    where: dict[str, str | int | bool | tuple[str | int, ...]] = field(default_factory=dict)
     format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
     encoding: str = "utf-8"
+    delimiter: str | None = None
+    quote: str = '"'
+    nulls: tuple[str, ...] = ()
     distinct: bool = False
 
 
@@ -228,14 +251,19 @@ def _convert(hint: Any, value: Any, where: str, path: Path) -> Any:
 
 
 def _convert_union(options: tuple[Any, ...], value: Any, where: str, path: Path) -> Any:
-    """The first option that takes the value; the last one's complaint if none does."""
+    """The first option that takes the value; the complaint of the likeliest one if none does."""
     options = tuple(o for o in options if o is not type(None))
+    if isinstance(value, dict):  # of several kinds of table, the one that shares most keys
+        options = tuple(sorted(options, key=lambda o: len(value.keys() & getattr(o, "__dataclass_fields__", {}).keys())))
     exact = [o for o in options if isinstance(o, type) and type(value) is o]
     for option in (*exact, *options[:-1]):
         try:
             return _convert(option, value, where, path)
         except InputError:
             continue
+    if len(options) > 1 and not isinstance(value, dict):
+        expected = " or ".join(dict.fromkeys(map(_wording, options)))
+        raise InputError(f"{where} is {value!r}, expected {expected}", file=path)
     return _convert(options[-1], value, where, path)
 
 

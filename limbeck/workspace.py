@@ -32,6 +32,7 @@ from limbeck.progress import track
 from limbeck.records import conform, schema
 
 ABSENT = "absent"
+FEW_FILES = 50
 
 
 @dataclass(frozen=True)
@@ -297,8 +298,13 @@ def _sync(path: Path) -> None:
 
 
 def _sync_tree(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        _sync(path)
+    """Bring a folder's files to the disk; beyond a few, one sync of everything is many times faster than one each."""
+    paths = [*folder.rglob("*"), folder]
+    if len(paths) > FEW_FILES:
+        os.sync()
+    else:
+        for path in paths:
+            _sync(path)
 
 
 def _sha256(path: Path) -> str:

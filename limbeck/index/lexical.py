@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import tantivy
 
+from limbeck.text.scripts import UNSPACED
+
 BOOSTS = {
     "title": 3.0,
     "engaged_queries": 2.5,
@@ -31,11 +33,7 @@ BOOSTS = {
 MAX_TERMS = 64  # of a query; what comes after adds time and no precision
 _MEMORY = 2_000_000_000  # bytes the writer may fill before it starts another segment; a million Pins need far less
 _PIN_IDS = "pin_ids.arrow"
-# Han, kana, Hangul, Thai, Lao, Myanmar, Khmer: words are not, or not reliably, set apart by spaces.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f"
-    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+"
-)
+_UNSPACED = re.compile(UNSPACED + "+")
 
 
 class Lexical:

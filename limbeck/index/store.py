@@ -1,5 +1,6 @@
 """All that serving needs from one workspace: opened together, and checked to belong together."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,8 @@ from limbeck.student.grade import Student
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
 
-SHOWN = ("pin_id", "title", "image", "link", "language", "country")
-MADE_OF = ("models/student", "signals/match", "index/lexical", "index/nearest", "pin_vectors", "pins")
+SHOWN = ("pin_id", "title", "description", "image", "link", "language", "country")
+MADE_OF = ("models/student", "signals/match", "index/lexical", "index/nearest", "pin_vectors", "composed", "pins")
 REMEDY = "`limbeck run RECIPE` brings them together"
 
 
@@ -43,7 +44,7 @@ class Store:
 
     @classmethod
     def open(cls, ws: Workspace, text: Text | None = None) -> "Store":
-        """Load the committed models and indexes; `text` says how documents from outside are composed.
+        """Load the committed models and indexes. Documents from outside are composed by `text`, else as the Pins were.
 
         `InputError` where something has not been made yet, `WorkspaceError` where the parts do not belong together.
         """
@@ -64,7 +65,7 @@ class Store:
             match_rows=match.rows(vectors.pin_ids),
             pin_rows=_rows_in(pins, vectors.pin_ids),
             tokenizer=_tokenizer(ws),
-            text=text or Text(),
+            text=text or _text(ws),
             model=f"student-{versions['models/student'][:8]}",
         )
 
@@ -91,9 +92,18 @@ def _rows_in(pins: pa.Table, pin_ids: Sequence[str]) -> np.ndarray:
     return np.fromiter((row_of.get(pin, -1) for pin in pin_ids), np.int64, len(pin_ids))
 
 
+def _text(ws: Workspace) -> Text:
+    """The settings that the Pins of this workspace were composed by."""
+    made_by = ws.manifest("composed").made.settings
+    given = {name: made_by[name] for name in ("sources", "max_tokens") if name in made_by}
+    return dataclasses.replace(Text(), **given)
+
+
 def _tokenizer(ws: Workspace) -> Tokenizer:
-    """The student's tokenizer, without truncation and padding: composing counts tokens."""
-    tokenizer = Tokenizer.from_file(str(ws.folder("models/student") / "tower" / "tokenizer.json"))
+    """The tokenizer that the Pins were composed with, the teacher's; where no teacher was shipped, the student's."""
+    has_teacher = ws.has("models/teacher")
+    folder = ws.folder("models/teacher") if has_teacher else ws.folder("models/student") / "tower"
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

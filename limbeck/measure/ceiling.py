@@ -69,8 +69,8 @@ def _by_query(sample: Sample, matrices: Floats) -> Floats:
 
 
 def _resampled(tables: Mapping[str, Floats], sample: Sample, times: int, seed: int) -> dict[str, Floats]:
-    """Each table summed over resampled queries, (resamples, 5, 5); nothing where there is one query only."""
-    if sample.queries < 2:
+    """Each table summed over resampled queries, (resamples, 5, 5); nothing where there are no two of either."""
+    if sample.queries < 2 or times < 2:
         return {}
     flat = {name: table.reshape(sample.queries, 25) for name, table in tables.items()}
     chunks = list(resamples(sample.queries, times, len(sample), seed))

@@ -28,8 +28,8 @@ class Comparer:
         self.resampled: Resampled = {}
 
     def resample(self, times: int, seed: int) -> None:
-        """Recompute every metric on `times` resamples of the queries; a single query says nothing of the others."""
-        if self.sample.queries < 2:
+        """Recompute every metric on `times` resamples of the queries; below two of either there are no intervals."""
+        if self.sample.queries < 2 or times < 2:
             return
         parts: dict[str, list[dict[str, Floats]]] = {g: [] for g in self.scores}
         for weights in resamples(self.sample.queries, times, len(self.sample), seed):

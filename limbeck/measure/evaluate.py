@@ -20,7 +20,7 @@ from limbeck.measure.scores import METRICS, SEGMENT_METRICS, Scores
 
 DIMENSIONS = ("language", "country", "frequency")
 FREQUENCIES = ("head", "torso", "tail", "unseen")
-SUMMARY = ("ndcg@20", "p@8", "accuracy", "spearman", "auroc_4", "log_loss")
+SUMMARY = ("ndcg@20", "accuracy", "spearman", "log_loss")
 MOST_SEGMENTS = 12  # per dimension, the largest ones
 
 

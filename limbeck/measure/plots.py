@@ -85,7 +85,7 @@ def curve(title: str, points: Sequence[CurvePoint], series: dict[str, int]) -> M
     marks = _span([Estimate(p.value, p.low, p.high) for p in points])
     y = linear(marks[0], marks[-1], bottom, top)
     few, many = min(p.pairs for p in points), max(p.pairs for p in points)
-    log = linear(math.log(few * 0.85), math.log(many * 1.18), left, right)
+    log = linear(math.log(few * 0.85), math.log(many * 1.3), left, right)
     names = sorted({p.grader for p in points}, key=lambda n: series.get(n, 0))
     lines = [
         _curve_line([p for p in points if p.grader == n], series.get(n, 0), lambda v: log(math.log(v)), y)
@@ -129,7 +129,7 @@ def reliability(name: str, series: int, bins: Sequence[ReliabilityBin]) -> Marku
     path = " ".join(f"{x(b.confidence):.2f},{y(b.accuracy):.2f}" for b in bins)
     line = element("polyline", points=path, class_=f"line s{series % 8}")
     marks = [marker(series, x(b.confidence), y(b.accuracy), 3.6) for b in bins]
-    caption = element("text", "stated confidence", x=204, y=202, text_anchor="end")
+    caption = element("text", "stated confidence", x=194, y=202, text_anchor="end")
     return picture(206, 207, f"Reliability of {name}", *frame, *below, diagonal, line, *marks, caption)
 
 

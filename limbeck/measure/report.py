@@ -155,8 +155,11 @@ class _Page:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted keys and values as a recipe would say them; what is not set is left out."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
-        else:
+        elif isinstance(value, bool):
+            yield prefix + key, str(value).lower()
+        elif value is not None:
             yield prefix + key, ", ".join(map(str, value)) if isinstance(value, list | tuple) else value

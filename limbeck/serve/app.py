@@ -50,6 +50,7 @@ ROUTES = {
     "GET /images/{path}": "a Pin's picture",
 }
 SECONDS_TO_FINISH = 10  # what is being answered when the service is told to stop
+PICTURES = "images/pins"
 T = TypeVar("T")
 
 
@@ -151,9 +152,15 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = f"http://{host}:{listening.getsockname()[1]}/"
         progress.say("ready", f"Serving {len(ranker):,} Pins on {url}", url=url, pins=len(ranker))
-        app = create(ranker, settings, ws.root / "images")
+        progress.choose("quiet")  # from here on, a bar per query would be noise
+        app = create(ranker, settings, _pictures(ws))
         # No access log: it would hold what people search for.
         uvicorn.Server(_config(app)).run(sockets=[listening])
+
+
+def _pictures(ws: Workspace) -> Path:
+    """The folder that images of Pins are relative to."""
+    return ws.folder(PICTURES) if ws.has(PICTURES) else ws.root / "images"
 
 
 def _config(app: Starlette) -> uvicorn.Config:

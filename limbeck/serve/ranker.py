@@ -30,6 +30,7 @@ class Ranked(Grade, frozen=True):
 
     pin_id: str
     title: str | None
+    description: str | None
     image: str | None
     link: str | None
     language: str | None

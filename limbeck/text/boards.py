@@ -6,12 +6,10 @@ where a title of several words says it for as many users. Scripts without spaces
 
 from datetime import datetime
 
-import pyarrow as pa
 from daft import DataFrame, DataType, Expression, col, lit
 
 from limbeck.text import tables
 
-SAVED = pa.schema([("pin_id", pa.string()), ("user_id", pa.string()), ("token", pa.string())])
 _BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}'’\x{200c}\x{200d}]+"
 
 
@@ -21,7 +19,7 @@ def saved(files: tables.Files, since: datetime) -> DataFrame:
     titles = boards.select("board_id", _normalised(col("title")).alias("token"))
     saves = tables.read(files, "saves", ["board_id", "pin_id", "user_id", "saved_at"])
     recent = saves.where(col("saved_at") >= lit(since)).select("board_id", "pin_id", "user_id")
-    return recent.join(titles.where(col("token") != lit("")), on="board_id").select(*SAVED.names)
+    return recent.join(titles.where(col("token") != lit("")), on="board_id").select("pin_id", "user_id", "token")
 
 
 def evidence(rows: DataFrame, min_users: int) -> DataFrame:

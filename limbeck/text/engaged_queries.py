@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import pyarrow as pa
 from daft import DataFrame, DataType, Expression, col, lit
 
 from limbeck.settings import Text
@@ -10,9 +9,6 @@ from limbeck.text import tables
 
 LONG_CLICK_SECONDS = 10
 ACTIONS = ("saves", "long_clicks", "clicks")
-ENGAGED = pa.schema(
-    [("pin_id", pa.string()), ("user_id", pa.string()), ("token", pa.string()), *((a, pa.int64()) for a in ACTIONS)]
-)
 
 
 def engaged(files: tables.Files, since: datetime) -> DataFrame:

@@ -48,7 +48,7 @@ def prepare(files: Files, settings: Text, out: Path, scratch: Path) -> None:
 
 
 def bucket(files: Files, prepared: Path, settings: Text, number: int) -> pa.Table:
-    """The `pin_texts` rows of one bucket of Pins (`tables.bucket_of`), by pin_id. `prepared` was filled by `prepare`."""
+    """The `pin_texts` rows of one bucket of Pins (`tables.bucket_of`), by pin_id; `prepare` has filled `prepared`."""
     pins = tables.read(files, "pins", _PIN).where(tables.bucket_of(settings.buckets) == lit(number))
     rows = captions.join(links.join(pins, files), files)
     for source, top in ((BOARD_TITLES, settings.top_board_titles), (ENGAGED_QUERIES, settings.top_engaged_queries)):

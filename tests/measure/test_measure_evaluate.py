@@ -159,6 +159,14 @@ def test_one_query_gives_values_without_intervals(labelled):
     assert found.grader("good").against_baseline["accuracy"].p is None
 
 
+def test_without_resamples_there_are_values_only(labelled, evaluation):
+    found = evaluate.evaluate(*labelled, dataclasses.replace(MEASURE, bootstrap=0), seed=0)
+    for quick, full in zip(found.graders, evaluation.graders):
+        assert {m: e.value for m, e in quick.metrics.items()} == {m: e.value for m, e in full.metrics.items()}
+        assert all(e.low is None for e in quick.metrics.values())
+    assert found.ceiling.rater["kappa"] == dataclasses.replace(evaluation.ceiling.rater["kappa"], low=None, high=None)
+
+
 def test_an_evaluation_survives_json(evaluation):
     assert msgspec.json.decode(msgspec.json.encode(evaluation), type=Evaluation) == evaluation
 

@@ -133,7 +133,7 @@ def make_workspace(root):
     names = match_index.open(match).names
     student = ws.write_folder("models/student", Made(), lambda out, _: write_student(out, backbone, names))
     write_vectors(ws, composed, LoadedStudent(student))
-    write_pictures(ws.root / "images", rows)
+    ws.write_folder("images/pins", Made(), lambda out, _: write_pictures(out, rows))
     return ws
 
 

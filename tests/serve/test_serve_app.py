@@ -23,7 +23,7 @@ JSON_VALUES = st.recursive(
 
 @pytest.fixture(scope="module")
 def client(ranker, workspace):
-    service = app.create(ranker, Serve(candidates=40, results=10), workspace.root / "images")
+    service = app.create(ranker, Serve(candidates=40, results=10), workspace.folder("images/pins"))
     with TestClient(service, raise_server_exceptions=True) as client:
         yield client
 
@@ -51,6 +51,7 @@ def test_search_answers_as_the_ranker_does(client, ranker):
     assert answer["results"][0] == {
         "pin_id": expected[0].pin_id,
         "title": expected[0].title,
+        "description": expected[0].description,
         "image": expected[0].image,
         "link": expected[0].link,
         "language": expected[0].language,

@@ -15,6 +15,7 @@ def pin(**changes):
         "probabilities": (0.05, 0.05, 0.1, 0.5, 0.3),
         "pin_id": "p1",
         "title": "Oak shelf",
+        "description": "Solid, for a small room",
         "image": "a/p1.png",
         "link": "https://shop.example/1",
         "language": "en",
@@ -32,6 +33,11 @@ def test_a_result_shows_title_level_and_expected_level():
         assert shown in html
 
 
+def test_a_pin_without_a_title_is_called_by_what_it_says():
+    assert ">Solid, for a small room</a></h2>" in rendered(pin(title=None))
+    assert ">p1</a></h2>" in rendered(pin(title=None, description=None))
+
+
 def test_a_picture_is_shown_only_if_the_workspace_has_it():
     assert 'src="/images/a/p1.png"' in rendered(pin(), has_picture=True)
     assert "<img" not in rendered(pin(), has_picture=False)
@@ -44,7 +50,9 @@ def test_a_picture_elsewhere_is_never_asked_for():
 @given(st.text(max_size=30))
 def test_no_text_becomes_markup(text):
     marked = f"<img src=x onerror=alert(1)>{text}\"'"
-    html = rendered(pin(title=marked, pin_id=marked, language=marked), query=marked, language=marked)
+    html = rendered(
+        pin(title=marked, description=marked, pin_id=marked, language=marked), query=marked, language=marked
+    )
     assert "<img" not in html
     assert "onerror=alert(1)>" not in html.replace("&lt;img src=x onerror=alert(1)&gt;", "")
 

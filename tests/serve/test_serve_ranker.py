@@ -48,9 +48,8 @@ def test_a_document_that_says_what_a_pin_says_is_graded_like_it(ranker, store, w
 def test_ranked_pins_carry_the_whole_answer(ranker, workspace):
     pins = {p["pin_id"]: p for p in workspace.table("pins").to_pylist()}
     for ranked in ranker.rerank("red sofa", list(pins)):
-        assert {c: getattr(ranked, c) for c in ("title", "image", "link", "language")} == {
-            c: pins[ranked.pin_id][c] for c in ("title", "image", "link", "language")
-        }
+        shown = ("title", "description", "image", "link", "language")
+        assert {c: getattr(ranked, c) for c in shown} == {c: pins[ranked.pin_id][c] for c in shown}
         assert sum(ranked.probabilities) == pytest.approx(1, abs=1e-5)
         assert ranked.level == 1 + ranked.probabilities.index(max(ranked.probabilities))
         assert ranked.expected_level == pytest.approx(

@@ -50,6 +50,7 @@ def test_a_process_serves_until_it_is_told_to_stop(served, ranker):
         answer = client.post("/v1/rerank", json={"query": "red sofa", "documents": [{"id": "pin00"}, {"id": "pin05"}]})
         here = ranker.rerank_documents("red sofa", [{"pin_id": "pin00"}, {"pin_id": "pin05"}])
         assert [r["index"] for r in answer.json()["results"]] == [r.index for r in here]
+        assert client.get("/images/01/pin01.png").status_code == 200
         assert client.get("/images/..%2f..%2ftables%2fpins.json").status_code == 404
         too_long = client.post("/v1/rerank", content=b" " * 3_000_000)
         assert too_long.status_code == 413

@@ -43,6 +43,13 @@ def test_a_document_is_composed_as_pins_are(store, workspace):
         assert store.compose(row) == composed[row["pin_id"]]
 
 
+def test_documents_are_composed_by_the_settings_that_pins_were(copy):
+    table = copy.table("composed")
+    made = copy.made_from([], sources=("title",), max_tokens=3)
+    copy.write_table("composed", made, {"00000": lambda: table})
+    assert Store.open(copy).compose({"title": "red sofa red sofa", "caption": "tea"}) == "red sofa red"
+
+
 @pytest.mark.parametrize("name", MADE_OF)
 def test_what_is_not_made_yet_is_named(copy, name):
     copy._manifest_path(name).unlink()
