@@ -1,5 +1,6 @@
 """What a stage needs from several packages at once: joins of tables, students' curricula, graders side by side."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -60,10 +61,24 @@ def batches(ws: Workspace, name: str) -> Iterator[pa.Table]:
             yield pa.Table.from_batches([batch])
 
 
+def located(recipe: Recipe) -> Recipe:
+    """The recipe with its backbones' names replaced by where they are found: what is loaded, not what is recorded."""
+    teacher, student = (
+        backbone.find(name, recipe.folder) for name in (recipe.teacher.backbone, recipe.student.backbone)
+    )
+    return dataclasses.replace(
+        recipe,
+        teacher=dataclasses.replace(recipe.teacher, backbone=teacher),
+        student=dataclasses.replace(recipe.student, backbone=student),
+    )
+
+
 def composed(recipe: Recipe, ws: Workspace) -> Shards:
     """One shard for each of pin_texts."""
-    tokenizer = AutoTokenizer.from_pretrained(backbone.find(recipe.teacher.backbone, recipe.folder))
+    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone)
     fast, text = tokenizer.backend_tokenizer, recipe.text
+    fast.no_truncation()
+    fast.no_padding()
 
     def make(path: Path) -> pa.Table:
         return compose.compose(pq.read_table(path), text, fast)
@@ -103,7 +118,7 @@ def encoder(recipe: Recipe) -> dict[str, Any]:
 
 def encoder_vectors(recipe: Recipe, ws: Workspace) -> Shards:
     """Vectors of all Pins by the backbone as it comes."""
-    tower = encode.Encoder.untuned(recipe.student)
+    tower = encode.Encoder.untuned(located(recipe).student)
     return _vectors(ws, "encoder_vectors", str(encoder(recipe)), lambda rows: tower.encode(_texts(rows)))
 
 
@@ -125,7 +140,7 @@ def _vectors(ws: Workspace, name: str, reader: str, vectors_of: Callable[[pa.Tab
     texts = ws.table("composed")
     digests = [digest_of(reader, d) for d in texts.column("digest").to_pylist()]
     texts = texts.set_column(texts.column_names.index("digest"), "digest", pa.array(digests, pa.string()))
-    return encode.shards(texts, vectors_of, ws.table(name) if ws.has(name) else None, ROWS_PER_SHARD)
+    return encode.shards(texts, vectors_of, ws.previous(name), ROWS_PER_SHARD)
 
 
 def _texts(rows: pa.Table) -> list[str]:
@@ -155,6 +170,6 @@ def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
         list(curricula(recipe, ws).values()),
         ws.table("composed", ["pin_id", "text"]),
         match_index.open(ws.folder("signals/match")),
-        encode.Encoder.untuned(recipe.student) if frozen else None,
+        encode.Encoder.untuned(located(recipe).student) if frozen else None,
         encode.Vectors(ws.table("encoder_vectors")),
     )

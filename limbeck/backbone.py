@@ -54,8 +54,13 @@ def _packaged(name: str) -> str | None:
 
 def _check(folder: Path) -> None:
     """Refuse a model that wants to run its own code or has no safetensors."""
-    if "auto_map" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
-        raise InputError("this model brings its own code, which is never run", file=folder)
+    for config in sorted(folder.glob("*config.json")):  # the model's, and those of its tokenizer and processors
+        try:
+            brings_code = "auto_map" in json.loads(config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"not JSON: {error}", file=config) from None
+        if brings_code:
+            raise InputError("this model brings its own code, which is never run", file=folder)
     if not list(folder.glob("*.safetensors")):
         raise InputError("no .safetensors weights", file=folder, remedy="Convert the model to safetensors")
 

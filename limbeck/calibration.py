@@ -40,7 +40,9 @@ class Calibration:
 
 def fit(scores: np.ndarray, target: np.ndarray) -> Calibration:
     """Fit scores (n,) to the raters' distributions (n, 5). A level that nobody gave keeps a probability near zero."""
-    mean, spread = float(scores.mean()), float(scores.std()) or 1.0
+    mean, spread = float(scores.mean()), float(scores.std())
+    if spread <= 1e-9 * float(np.abs(scores).max()):  # all the same, but for the rounding of their mean
+        spread = 1.0
     inputs = _powers((scores - mean) / spread)
     rows, levels = np.nonzero(target > 0)
     weights, bias = np.zeros((len(LEVELS), inputs.shape[1])), np.full(len(LEVELS), -20.0)

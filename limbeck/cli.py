@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from limbeck import __version__
 from limbeck.errors import InputError, WorkspaceError
@@ -50,13 +51,13 @@ def options(
 
 @app.command(rich_help_panel=START)
 def init(path: Annotated[Path, typer.Argument(metavar="RECIPE")] = Path("recipe.toml")) -> None:
-    """Write a commented recipe to start from: map your own tables, or generate the small world."""
+    """Write a commented recipe that maps your own tables, to edit."""
     from limbeck.progress import say
-    from limbeck.starting_recipe import TEXT
+    from limbeck.starting_recipe import MINE
 
     if path.exists():
         raise InputError("there is a file already", file=path, remedy="Choose another name")
-    path.write_text(TEXT, encoding="utf-8")
+    path.write_text(MINE, encoding="utf-8")
     say("written", f"Wrote {path}. Edit it, then: limbeck check {path}", path=path)
 
 
@@ -125,7 +126,7 @@ def report(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
 
 @app.command(rich_help_panel=USE)
 def serve(
-    recipe: RecipePath,
+    recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Or only --workspace.")] = None,
     workspace: WorkspacePath = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
@@ -134,10 +135,15 @@ def serve(
     import dataclasses
 
     from limbeck.serve.app import run as run_app
+    from limbeck.settings import Serve, read
+    from limbeck.workspace import Workspace
 
-    chosen, ws = _open(recipe, workspace)
-    given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
-    run_app(ws, dataclasses.replace(chosen.serve, **given), chosen.text)
+    if recipe is None and workspace is None:
+        raise InputError("nothing to serve", remedy="Give a recipe, or --workspace")
+    settings = read(recipe).serve if recipe else Serve()
+    ws = _open(recipe, workspace)[1] if recipe else Workspace(Path(workspace or "."))
+    settings = dataclasses.replace(settings, host=host or settings.host)
+    run_app(ws, dataclasses.replace(settings, port=settings.port if port is None else port))
 
 
 @app.command(rich_help_panel=START)
@@ -148,10 +154,12 @@ def demo(
     """Run the whole flow on a small generated Pinterest, and say where the report is."""
     import dataclasses
 
-    from limbeck.settings import Recipe, World
+    from limbeck.settings import parse
+    from limbeck.starting_recipe import WORLD
 
-    world = World() if pins is None else World(pins=pins)
-    recipe = dataclasses.replace(Recipe(name="world"), world=world)
+    recipe = parse(WORLD, Path("world.toml"))
+    if pins is not None and recipe.world is not None:
+        recipe = dataclasses.replace(recipe, world=dataclasses.replace(recipe.world, pins=pins))
     _bring_up_to_date(recipe, _workspace(recipe, workspace), "report")
 
 
@@ -181,14 +189,8 @@ def _bring_up_to_date(recipe: "Recipe", ws: "Workspace", until: str) -> None:
         _show_summary(ws)
         page = (ws.root / "report.html").resolve()
         say("report", f"\nReport: [bold]{page}[/]", report=page)
-        where = f" --workspace {ws.root}" if ws.root != Path(f"workspaces/{recipe.name}") else ""
-        command = f"limbeck serve {_recipe_argument(recipe)}{where}"
+        command = f"limbeck serve --workspace {ws.root}"
         say("serve", f"Search: [bold]{command}[/], then open http://127.0.0.1:{recipe.serve.port}/", command=command)
-
-
-def _recipe_argument(recipe: "Recipe") -> str:
-    path = recipe.folder / f"{recipe.name}.toml"
-    return str(path) if path.exists() else f"recipes/{recipe.name}.toml"
 
 
 def _summary(recipe: Path, workspace: Path | None) -> None:
@@ -214,18 +216,8 @@ def main() -> None:
         _fail(1, _wording(error))
     except (KeyboardInterrupt, typer.Abort):
         _fail(130, "Interrupted. What was finished is kept; the same command goes on from there.")
-    except typer.Exit as ended:
-        sys.exit(ended.exit_code)
-    except Exception as error:  # click's own usage errors know how to show themselves
-        _usage_or_raise(error)
-
-
-def _usage_or_raise(error: Exception) -> None:
-    show = getattr(error, "show", None)
-    if show is None:
-        raise error
-    show()
-    sys.exit(getattr(error, "exit_code", 2))
+    except TyperException as error:
+        _fail(2, getattr(error, "format_message", error.__str__)())
 
 
 def _wording(error: OSError) -> str:
@@ -238,7 +230,8 @@ def _wording(error: OSError) -> str:
 
 
 def _fail(code: int, message: str) -> None:
-    sys.stderr.write(f"limbeck: {message}\n")
+    if message:  # without arguments the help has been shown already
+        sys.stderr.write(f"limbeck: {message}\n")
     sys.exit(code)
 
 

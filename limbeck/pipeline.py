@@ -12,12 +12,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from limbeck import assembly, lineup
+from limbeck.failures import explained
 from limbeck.index import lexical, nearest
 from limbeck.labels import soften
 from limbeck.progress import say
@@ -47,12 +49,14 @@ class Run:
     def table(self, name: str, made: Made, shards: Callable[[], assembly.Shards]) -> None:
         """Bring a table up to date; `shards` is only called when it is not."""
         if self._outdated(name, made):
-            self.ws.write_table(name, made, shards())
+            with explained(self.ws, made):
+                self.ws.write_table(name, made, shards())
 
     def folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
         """Bring a model, index or report up to date; `build` is only called when it is not."""
         if self._outdated(name, made):
-            self.ws.write_folder(name, made, build)
+            with explained(self.ws, made):
+                self.ws.write_folder(name, made, build)
 
     def _outdated(self, name: str, made: Made) -> bool:
         why = self.ws.outdated(name, made)
@@ -124,7 +128,7 @@ def enrich(run: Run) -> None:
     buckets = {f"{n:05d}": functools.partial(gather.bucket, files, prepared, text, n) for n in range(text.buckets)}
     run.table("pin_texts", made, lambda: buckets)
     rendering = {"sources": text.sources, "max_tokens": text.max_tokens, "backbone": run.recipe.teacher.backbone}
-    run.table("composed", ws.made_from(["pin_texts"], **rendering), lambda: assembly.composed(recipe, ws))
+    run.table("composed", ws.made_from(["pin_texts"], rendering=rendering), lambda: assembly.composed(recipe, ws))
     made = ws.made_from(["pin_texts"])
     run.folder("signals/match", made, lambda out, scratch: match_index.build(assembly.batches(ws, "pin_texts"), out))
     run.folder("index/lexical", made, lambda out, scratch: lexical.build(assembly.batches(ws, "pin_texts"), out))
@@ -135,8 +139,11 @@ def teach(run: Run) -> None:
     judged = {part: assembly.judged(run.ws, part) for part in ("train", "valid")}
     inputs = {f"{part} judgments": digest_of_rows(rows) for part, rows in judged.items()}
     made = Made(inputs, run.ws.made_from([], teacher=run.recipe.teacher, seed=run.recipe.seed).settings)
-    teacher, seed = run.recipe.teacher, run.recipe.seed
-    run.folder("models/teacher", made, lambda out, scratch: teacher_training.train(judged, teacher, seed, out, scratch))
+
+    def build(out: Path, scratch: Path) -> None:
+        teacher_training.train(judged, assembly.located(run.recipe).teacher, run.recipe.seed, out, scratch)
+
+    run.folder("models/teacher", made, build)
 
 
 def label(run: Run) -> None:
@@ -152,7 +159,7 @@ def label(run: Run) -> None:
 
     def shards() -> assembly.Shards:
         composed = ws.table("composed")
-        previous = ws.table("soft_labels") if ws.has("soft_labels") else None
+        previous = ws.previous("soft_labels")
         teacher = TeacherGrader(ws.folder("models/teacher"), composed)
         rows = recipe.labels.rows_per_shard
         return soften.shards(ws.table("pairs"), composed, teacher, ws.digest("models/teacher"), previous, rows)
@@ -166,7 +173,7 @@ def distill(run: Run) -> None:
     ws, recipe = run.ws, run.recipe
     run.table(
         "encoder_vectors",
-        ws.made_from(["composed"], **assembly.encoder(recipe)),
+        ws.made_from(["composed"], encoder=assembly.encoder(recipe)),
         lambda: assembly.encoder_vectors(recipe, ws),
     )
     everything = functools.cache(lambda: assembly.lessons(recipe, ws))
@@ -179,7 +186,7 @@ def distill(run: Run) -> None:
         def build(out: Path, scratch: Path, rows: pa.Table = rows) -> None:
             taught = everything()
             parts = {part: taught.examples(split.select(rows, part)) for part in ("train", "valid")}
-            student_training.train(parts, taught, recipe.student, recipe.seed, out, scratch)
+            student_training.train(parts, taught, assembly.located(recipe).student, recipe.seed, out, scratch)
 
         run.folder(f"models/{name}", made, build)
 
@@ -224,8 +231,11 @@ def _remember(ws: Workspace, stage: str, seconds: float) -> None:
 def _seconds(ws: Workspace) -> dict[str, float]:
     """How long each stage took when it last had something to do, in the order of the stages."""
     path = ws.root / HISTORY
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    last = {line["stage"]: line["seconds"] for line in lines}
+    last: dict[str, float] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):  # a run that was killed, or filled the disk, may have left half a line
+            entry = json.loads(line)
+            last[entry["stage"]] = entry["seconds"]
     return {stage: last[stage] for stage in STAGES if stage in last}
 
 

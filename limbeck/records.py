@@ -225,4 +225,11 @@ def conform(rows: pa.Table, table: str, source: object = None) -> pa.Table:
         nulls = rows.column(field.name).null_count
         if nulls and not field.nullable:
             raise InputError(f"{nulls} empty values where none are allowed", file=source, column=field.name)
-    return rows.select(want.names).cast(want)
+    return pa.Table.from_arrays([_cast(rows.column(f.name), f, source) for f in want], schema=want)
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, source: object) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"cannot be {field.type}: {error}", file=source, column=field.name) from None

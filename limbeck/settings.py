@@ -13,6 +13,7 @@ from limbeck.errors import InputError
 from limbeck.records import INPUTS
 
 SOURCES = ("title", "description", "caption", "board_titles", "engaged_queries", "link_title", "link_description")
+FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,17 @@ class Translated:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A column whose value is found in another file: `file[key] == column` gives `value`."""
+    """A column whose value is found in another file: `file[key] == column` gives `value`.
+
+    That file is read as the mapping's own ones are, but for what is said here.
+    """
 
     column: str
     file: str
     key: str
     value: str
+    format: FileFormat | None = None
+    encoding: str | None = None
 
 
 Column = str | tuple[str, ...] | Joined | Translated | Lookup
@@ -80,7 +86,7 @@ class TableMapping:
     constants: dict[str, str | int | float | bool] = field(default_factory=dict)
     level: Level | None = None
     where: dict[str, str | int | bool | tuple[str | int, ...]] = field(default_factory=dict)
-    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
+    format: FileFormat | None = None
     encoding: str = "utf-8"
     delimiter: str | None = None
     quote: str = '"'
@@ -112,7 +118,7 @@ class Teacher:
     pooling: Literal["cls", "lasttoken", "mean"] = "cls"
     max_tokens: int = 128
     epochs: float = 2
-    learning_rate: float = 5e-5
+    learning_rate: float = 1e-4
     warmup: float = 0.1
     dropout: float = 0.1
     tokens_per_batch: int = 2_500
@@ -186,10 +192,18 @@ class Recipe:
 def read(path: Path) -> Recipe:
     """The recipe in a TOML file; `InputError` names the file and the key at fault."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8-sig"), path)  # some editors begin a file with a byte-order mark
     except FileNotFoundError:
         raise InputError("no such recipe", file=path, remedy="`limbeck init` writes one to start from") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise InputError(f"not a TOML file: {error}", file=path) from None
+
+
+def parse(text: str, path: Path) -> Recipe:
+    """The recipe in a TOML text that lies, or would lie, at `path`."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"not a TOML file: {error}", file=path) from None
     data.setdefault("name", path.stem)
     if "folder" in data:
@@ -207,6 +221,11 @@ def _check(recipe: Recipe, path: Path) -> None:
     for table in recipe.tables:
         if table not in INPUTS:
             raise InputError(f"unknown table {table!r}{_nearest(table, INPUTS)}", file=path)
+    if recipe.seed < 0:
+        raise InputError(f"seed is {recipe.seed}, expected 0 or more", file=path)
+    for name in ("buckets", "min_users", "max_tokens"):
+        if getattr(recipe.text, name) < 1:
+            raise InputError(f"text.{name} is {getattr(recipe.text, name)}, expected 1 or more", file=path)
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
@@ -254,9 +273,11 @@ def _convert_union(options: tuple[Any, ...], value: Any, where: str, path: Path)
     """The first option that takes the value; the complaint of the likeliest one if none does."""
     options = tuple(o for o in options if o is not type(None))
     if isinstance(value, dict):  # of several kinds of table, the one that shares most keys
-        options = tuple(sorted(options, key=lambda o: len(value.keys() & getattr(o, "__dataclass_fields__", {}).keys())))
+        options = tuple(
+            sorted(options, key=lambda o: len(value.keys() & getattr(o, "__dataclass_fields__", {}).keys()))
+        )
     exact = [o for o in options if isinstance(o, type) and type(value) is o]
-    for option in (*exact, *options[:-1]):
+    for option in (*exact, *options):
         try:
             return _convert(option, value, where, path)
         except InputError:

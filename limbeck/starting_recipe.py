@@ -1,6 +1,6 @@
-"""The recipe that `limbeck init` writes: commented, and runnable once its paths are right."""
+"""Recipes to start from: your own tables, as `limbeck init` writes it, and the generated world of `limbeck demo`."""
 
-TEXT = '''\
+MINE = """\
 # A Limbeck recipe: which of your files is which table, and the few settings worth a thought.
 # `limbeck check RECIPE` tells what is there; `limbeck run RECIPE` does everything. Every key: docs/recipes.md.
 name = "mine"
@@ -23,8 +23,16 @@ level = { column = "rating", table = { bad = 1, poor = 2, fair = 3, good = 4, pe
 # What was shown for searches, clicked and saved. Without it, pairs to label are mined from the catalogue.
 # [[tables.impressions]]
 # files = ["log/*.parquet"]
-# columns = { search_id = "search", searched_at = "time", user_id = "user", query = "query", pin_id = "item",
-#             position = "rank", clicked = "click", dwell_seconds = "dwell", saved = "save" }
+# [tables.impressions.columns]
+# search_id = "search"
+# searched_at = "time"
+# user_id = "user"
+# query = "query"
+# pin_id = "item"
+# position = "rank"
+# clicked = "click"
+# dwell_seconds = "dwell"
+# saved = "save"
 
 [teacher]
 backbone = "all-MiniLM-L6-v2"   # a local folder, an installed package that carries it, or a hub id
@@ -35,4 +43,25 @@ per_human_label = 20            # pairs the teacher labels, for each one that a 
 
 [student]
 tune = "projection"             # "all" also trains the language model: slower and better
-'''
+"""
+
+WORLD = """\
+# The small generated Pinterest (docs/world.md). `limbeck demo` runs exactly this.
+name = "world"
+seed = 0
+
+[world]
+pins = 20_000
+days = 30
+
+[teacher]
+epochs = 3
+learning_rate = 2e-4
+tokens_per_batch = 2_000
+
+[labels]
+per_human_label = 10            # a hundred in real use; ten keep the demo to minutes
+
+[student]
+epochs = 8
+"""

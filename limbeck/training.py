@@ -1,21 +1,46 @@
 """What every training has in common: checkpoints to resume from, progress, and no noise on the terminal."""
 
+import json
 import logging
+import shutil
 import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
+from sentence_transformers.base.modules import Transformer
 from transformers import TrainerCallback
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
-from limbeck.backbone import bf16, device
+from limbeck.backbone import LOADING, bf16, device, find
+from limbeck.errors import InputError
 from limbeck.progress import Advance, track
 
 # On CPU the backward pass of torch's fused attention is half of a training step; the plain one is faster there.
 ATTENTION = {"cpu": "eager", "cuda": "sdpa"}
 CHECKPOINTS = 4  # per training: a kill loses at most a quarter of it
+
+
+def load_transformer(backbone: str, max_tokens: int, folder: Path) -> Transformer:
+    """A pretrained backbone to be trained, reading at most `max_tokens`: in single precision, whatever it is saved in.
+
+    Padding comes last, so that the numbers of a text never depend on the texts beside it; a decoder's tokenizer that
+    knows no padding takes its end of text for it.
+    """
+    loading = {**LOADING, "attn_implementation": ATTENTION[device().type], "dtype": torch.float32}
+    transformer = Transformer(find(backbone, folder), model_kwargs=loading)
+    limit = transformer.max_seq_length
+    if limit is not None and max_tokens > limit:
+        remedy = "Set max_tokens to that or less, or take another backbone"
+        raise InputError(f"{backbone} reads at most {limit} tokens, not {max_tokens}", remedy=remedy)
+    transformer.max_seq_length = max_tokens
+    transformer.tokenizer.padding_side = "right"
+    if transformer.tokenizer.pad_token is None:
+        transformer.tokenizer.pad_token = transformer.tokenizer.eos_token
+    return transformer
 
 
 def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
@@ -32,7 +57,7 @@ def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
         "eval_steps": every,
         "save_strategy": "steps",
         "save_steps": every,
-        "save_total_limit": 1,
+        "save_total_limit": 2,  # the best one and the last one
         "load_best_model_at_end": True,
         "metric_for_best_model": "eval_loss",
         "report_to": "none",
@@ -45,9 +70,28 @@ def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
 def run(trainer: transformers.Trainer, what: str, scratch: Path) -> None:
     """Train, from the last checkpoint in `scratch` if there is one; the best checkpoint's weights are left loaded."""
     trainer.remove_callback(transformers.PrinterCallback)
+    trainer.add_callback(_Resuming(scratch))
     trainer.add_callback(_Progress(what))
     with quiet():
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)))
+        trainer.train(resume_from_checkpoint=_last_whole_checkpoint(scratch))
+
+
+def _last_whole_checkpoint(scratch: Path) -> str | None:
+    """The newest checkpoint; those that a kill left half written are removed."""
+    while newest := get_last_checkpoint(str(scratch)):
+        if _is_whole(Path(newest)):
+            return newest
+        shutil.rmtree(newest)
+    return None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether the trainer's state, which it writes after everything else, is there to its last byte."""
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 class quiet(AbstractContextManager[None]):  # noqa: N801 - reads as a statement: `with quiet():`
@@ -65,6 +109,21 @@ class quiet(AbstractContextManager[None]):  # noqa: N801 - reads as a statement:
     def __exit__(self, *_: object) -> None:
         self._warnings.__exit__(None, None, None)
         transformers.logging.set_verbosity(self._level)
+
+
+class _Resuming(TrainerCallback):
+    """What the trainer misses for a resumed training to end at the weights of an undisturbed one."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.best_global_step:  # the folder may have been moved since
+            state.best_model_checkpoint = str(self._scratch / f"checkpoint-{state.best_global_step}")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step > state.max_steps:  # one too many, taken where all had been done before the kill
+            control.should_evaluate = control.should_save = False
 
 
 class _Progress(TrainerCallback):

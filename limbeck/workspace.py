@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,10 +52,12 @@ class Made:
     def difference(self, other: "Made") -> str:
         """Why a thing made from `other` is not the thing made from `self`, for people."""
         changed = [f"{k} is new" if k not in other.inputs else f"{k} changed" for k in self._changed(other)]
-        before, after = _flat(other.settings), _flat(self.settings)
+        changed += [f"{k} is no longer used" for k in other.inputs if k not in self.inputs]
+        before, after = (_flat(json.loads(_canonical(made.settings))) for made in (other, self))
         for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key):
-                changed.append(f"{key} was {before.get(key)}, is {after.get(key)}")
+            was, now = before.get(key, "not set"), after.get(key, "not set")
+            if _canonical(was) != _canonical(now):
+                changed.append(f"{key} was {was}, is {now}")
         if self.version != other.version:
             changed.append(f"made by version {other.version}")
         return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
@@ -132,7 +135,7 @@ class Workspace:
             return "its manifest is damaged"
         if before.made.digest != made.digest:
             return made.difference(before.made)
-        missing = [f for f in before.files if not (self._folder(name) / f).exists()]
+        missing = self._missing(name)
         return f"{missing[0]} is gone" if missing else None
 
     # -- tables --
@@ -151,7 +154,15 @@ class Workspace:
         if not self.has(name):
             return schema(name).empty_table().select(list(columns or schema(name).names))
         chosen = list(columns) if columns else None
-        return pa.concat_tables([_read(p, lambda p: pq.read_table(p, columns=chosen)) for p in self.shards(name)])
+        parts = [_read(p, lambda p: pq.read_table(p, columns=chosen)) for p in self.shards(name)]
+        return pa.concat_tables(parts) if parts else schema(name).empty_table().select(chosen or schema(name).names)
+
+    def previous(self, name: str) -> pa.Table | None:
+        """A table that is about to be made again, for the rows that stay the same; None where it cannot be read."""
+        try:
+            return self.table(name) if self.has(name) else None
+        except WorkspaceError:
+            return None
 
     def write_table(self, name: str, made: Made, make: Mapping[str, Callable[[], pa.Table]]) -> None:
         """Make a table, shard by shard: those already committed for `made` are kept, the others are made, in order.
@@ -184,7 +195,9 @@ class Workspace:
     def write_folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> Path:
         """Make a folder: `build(out, scratch)` fills the empty `out`; `scratch` outlives a kill, for checkpoints."""
         final = self._folder(name) / f"{Path(name).name}-{made.digest}"
-        partial, scratch = final.with_suffix(".partial"), final.with_suffix(".scratch")
+        partial, scratch = (final.with_name(final.name + end) for end in (".partial", ".scratch"))
+        if final.exists() and self._readable(name) and any(final.name in Path(f).parts for f in self._missing(name)):
+            _remove(final)
         if not final.exists():
             _remove(partial)
             partial.mkdir(parents=True)
@@ -200,10 +213,8 @@ class Workspace:
 
     def remove(self, name: str) -> None:
         """Forget a table or folder and delete its files."""
-        files = [self._folder(name) / f for f in self.manifest(name).files]
-        self._manifest_path(name).unlink()
-        for file in files:
-            file.unlink(missing_ok=True)
+        self._manifest_path(name).unlink(missing_ok=True)
+        self._sweep(name, set())
 
     def verify(self, name: str) -> None:
         """Read every byte of `name` and compare it with the manifest; `WorkspaceError` names the first damaged file."""
@@ -225,13 +236,24 @@ class Workspace:
         return f"{Path(name).name}-{self.manifest(name).made.digest}"
 
     def _commit(self, name: str, made: Made, files: dict[str, str], rows: int) -> None:
-        """Replace the manifest, then delete what only the previous one named."""
-        before = list(self.manifest(name).files) if self._readable(name) else []
+        """Replace the manifest, then delete what it does not name."""
         content = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:16]
         data = {"made": dataclasses.asdict(made), "digest": content, "files": files, "rows": rows}
         _write_bytes(json.dumps(data, indent=1, ensure_ascii=False).encode(), self._manifest_path(name))
-        for folder in {Path(f).parts[0] for f in before} - {Path(f).parts[0] for f in files}:
-            _remove(self._folder(name) / folder)
+        self._sweep(name, {Path(f).parts[0] for f in files} | {f"{Path(name).name}-{made.digest}"})
+
+    def _sweep(self, name: str, keep: set[str]) -> None:
+        """Delete the other versions of `name`, also what a killed run left of one that is no longer wanted."""
+        stem = re.escape(Path(name).name) if "/" in name else ".*"
+        version = re.compile(rf"{stem}-[0-9a-f]{{16}}(\.parquet|\.scratch)?")
+        folder = self._folder(name)
+        for path in folder.iterdir() if folder.exists() else ():
+            if version.fullmatch(path.name) and path.name not in keep:
+                _remove(path)
+
+    def _missing(self, name: str) -> list[str]:
+        """The committed files of `name` that are not there."""
+        return [f for f in self.manifest(name).files if not (self._folder(name) / f).exists()]
 
     def _readable(self, name: str) -> bool:
         try:
@@ -268,7 +290,8 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings as dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        deeper = isinstance(value, Mapping) and value
+        flat |= _flat(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
     return flat
 
 
@@ -313,14 +336,14 @@ def _sha256(path: Path) -> str:
 
 
 def _rows(paths: Any) -> int:
-    return sum(pq.read_metadata(p).num_rows for p in paths)
+    return sum(_read(p, pq.read_metadata).num_rows for p in paths)
 
 
 def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     """Read a shard, or say which one cannot be read and what to do."""
     try:
         return reader(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # a damaged column name is no UTF-8: a ValueError
         reason = str(error).splitlines()[0]
         raise WorkspaceError(f"{path}: cannot be read ({reason}). Delete it and run again") from None
 

@@ -54,7 +54,7 @@ class Encoder:
     @torch.inference_mode()
     def project(self, base: np.ndarray) -> np.ndarray:
         """What a tower makes of texts whose untuned vectors (n, backbone size) are known: float32 (n, d)."""
-        features = {"sentence_embedding": torch.from_numpy(base).to(self._tower.device)}
+        features = {"sentence_embedding": torch.tensor(base, device=self._tower.device)}  # a copy: Arrow's is read-only
         for module in self._modules[2:]:
             features = module(features)
         return features["sentence_embedding"].cpu().numpy()

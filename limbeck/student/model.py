@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.base.modules import Dense
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from torch import nn
 
-from limbeck.backbone import LOADING, device, find, seed_everything
+from limbeck.backbone import LOADING, device, seed_everything
 from limbeck.relevance import LEVELS
 from limbeck.settings import Student
-from limbeck.training import ATTENTION, quiet
+from limbeck.training import load_transformer, quiet
 
 
 class Head(nn.Module):
@@ -46,8 +46,8 @@ class Head(nn.Module):
 
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and spread of each feature from the training rows; a constant feature keeps a spread of one."""
-        spread = features.std(axis=0)
-        self.mean.copy_(torch.from_numpy(features.mean(axis=0)))
+        spread = features.std(axis=0, dtype=np.float64)  # in single precision, sums over many rows drift
+        self.mean.copy_(torch.from_numpy(features.mean(axis=0, dtype=np.float64)))
         self.scale.copy_(torch.from_numpy(np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 1)))
 
     def forward(self, query: torch.Tensor, pin: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
@@ -78,11 +78,8 @@ class Head(nn.Module):
 def create_tower(settings: Student, seed: int, folder: Path = Path(".")) -> SentenceTransformer:
     """A new tower on its pretrained backbone; the projection starts as random orthogonal directions from `seed`."""
     seed_everything(seed)
-    loading = {**LOADING, "attn_implementation": ATTENTION[device().type]}
     with quiet():
-        transformer = Transformer(
-            find(settings.backbone, folder), max_seq_length=settings.max_tokens, model_kwargs=loading
-        )
+        transformer = load_transformer(settings.backbone, settings.max_tokens, folder)
         size = transformer.get_embedding_dimension()
         projection = Dense(size, settings.vector_size, bias=False, activation_function=nn.Identity())
         nn.init.orthogonal_(projection.linear.weight)

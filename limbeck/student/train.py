@@ -48,7 +48,8 @@ class Distillation(nn.Module):
             modules = list(self.tower)
         for module in modules:
             features = module(features)
-        return features["sentence_embedding"][inverse]
+        # Not by indexing: on several cores its gradient is summed in whatever order the threads come.
+        return nn.functional.embedding(inverse, features["sentence_embedding"])
 
 
 class _Rows(Dataset[int]):
@@ -65,17 +66,18 @@ class _Rows(Dataset[int]):
 
 
 class _Trainer(transformers.Trainer):
-    """The Hugging Face Trainer with its two data loaders given."""
+    """The Hugging Face Trainer with its two data loaders given; it tells prepared ones which epoch it is."""
 
     def __init__(self, loaders: dict[str, DataLoader[int]], **arguments: Any) -> None:
         super().__init__(train_dataset=loaders["train"].dataset, eval_dataset=loaders["valid"].dataset, **arguments)
+        self.accelerator.even_batches = False
         self._loaders = loaders
 
     def get_train_dataloader(self) -> DataLoader[int]:
-        return self._loaders["train"]
+        return self.accelerator.prepare(self._loaders["train"])
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[int]:
-        return self._loaders["valid"]
+        return self.accelerator.prepare(self._loaders["valid"])
 
 
 def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed: int, out: Path, scratch: Path) -> None:

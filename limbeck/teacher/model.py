@@ -8,24 +8,21 @@ loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
 from pathlib import Path
 
 from sentence_transformers import CrossEncoder
-from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.base.modules import Dense
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
 
-from limbeck.backbone import LOADING, device, find, seed_everything
+from limbeck.backbone import LOADING, device, seed_everything
 from limbeck.relevance import LEVELS
 from limbeck.settings import Teacher
-from limbeck.training import ATTENTION, quiet
+from limbeck.training import load_transformer, quiet
 
 
 def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncoder:
     """A new teacher on its pretrained backbone, the head freshly initialised from `seed`."""
     seed_everything(seed)
-    loading = {**LOADING, "attn_implementation": ATTENTION[device().type]}
     with quiet():
-        transformer = Transformer(
-            find(settings.backbone, folder), max_seq_length=settings.max_tokens, model_kwargs=loading
-        )
+        transformer = load_transformer(settings.backbone, settings.max_tokens, folder)
         size = transformer.get_embedding_dimension()
         head = Dense(size, size, activation_function=nn.Tanh())
         logits = Dense(size, len(LEVELS), activation_function=nn.Identity(), module_output_name="scores")

@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
-from limbeck.signals import match_index
 from PIL import Image
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from tiny_models import write_encoder
+from tokenizers import Tokenizer
 
 from limbeck import records
 from limbeck.index import lexical, nearest
 from limbeck.index.store import Store
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Student, Text
+from limbeck.signals import match_index
 from limbeck.student import model
 from limbeck.student.grade import Student as LoadedStudent
 from limbeck.text.compose import compose
@@ -65,29 +64,6 @@ def pin_texts(rows):
     return pa.Table.from_pylist(columns, schema=records.schema("pin_texts"))
 
 
-def write_backbone(folder, texts):
-    """A WordPiece tokenizer learnt from the texts and a BERT of two layers, random but fixed."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special))
-    ends = [(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", ends)
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-
-
 def write_student(folder, backbone, names, seed=0):
     """A student as training leaves it, its weights random."""
     settings = Student(backbone=str(backbone), vector_size=16, hidden=(16,), max_tokens=48)
@@ -122,7 +98,7 @@ def make_workspace(root):
     ws, rows = Workspace(root / "workspace"), pin_rows()
     texts = pin_texts(rows)
     backbone = root / "backbone"
-    write_backbone(backbone, [" ".join([*COLOURS, *THINGS, *WORDS]), *texts.column("caption").to_pylist()[2:]])
+    write_encoder(backbone, [" ".join([*COLOURS, *THINGS, *WORDS]), *texts.column("caption").to_pylist()[2:]])
     tokenizer = Tokenizer.from_file(str(backbone / "tokenizer.json"))
     composed = compose(texts, Text(), tokenizer)
     ws.write_table("pins", Made(), {"00000": lambda: pa.Table.from_pylist(rows, schema=records.schema("pins"))})

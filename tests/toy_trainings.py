@@ -1,0 +1,50 @@
+"""Trainings of a tiny teacher and a tiny student on the toy task, as tests and the processes they kill run them."""
+
+from pathlib import Path
+
+import torch
+from toy_task import WordMatch, judged, pins
+
+from limbeck import records, settings
+from limbeck.student import train as student_training
+from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.lessons import Lessons
+from limbeck.teacher import train as teacher_training
+
+TEACHER = {"max_tokens": 32, "epochs": 2.2, "tokens_per_batch": 300, "learning_rate": 2e-3}
+STUDENT = {"max_tokens": 32, "epochs": 2.2, "batch_size": 16, "tokens_per_batch": 400, "vector_size": 16, "hidden": (8,)}
+STUDENT["learning_rate"] = 1e-2
+
+
+def teacher(backbone: Path, out: Path, scratch: Path, contrary: bool = False, **changes: object) -> None:
+    """Train a teacher; `contrary`: validate on raters of the opposite mind, so that the first checkpoint is the best."""
+    torch.set_num_threads(1)
+    scratch.mkdir(exist_ok=True)
+    tables = {"train": judged("train"), "valid": judged("valid", contrary)}
+    chosen = settings.Teacher(**{"backbone": str(backbone), **TEACHER, **changes})
+    teacher_training.train(tables, chosen, 5, out, scratch)
+
+
+def student_settings(backbone: Path, **changes: object) -> settings.Student:
+    """A small student on the backbone."""
+    return settings.Student(**{"backbone": str(backbone), **STUDENT, **changes})
+
+
+def lessons(chosen: settings.Student) -> Lessons:
+    """The toy task laid out for a student."""
+    tables = [judged("train"), judged("valid")]
+    if chosen.tune == "all":
+        return Lessons(tables, pins(), WordMatch(), None, Vectors(records.empty("pin_vectors")))
+    untuned = Encoder.untuned(chosen)
+    return Lessons(tables, pins(), WordMatch(), untuned, Vectors.of_texts(pins(), untuned))
+
+
+def student(backbone: Path, out: Path, scratch: Path, contrary: bool = False, **changes: object) -> None:
+    """Train a student; `contrary` as for the teacher."""
+    torch.set_num_threads(1)
+    scratch.mkdir(exist_ok=True)
+    chosen = student_settings(backbone, **changes)
+    taught = lessons(chosen)
+    parts = {"train": taught.examples(judged("train")), "valid": taught.examples(judged("valid", contrary))}
+    out.mkdir()
+    student_training.train(parts, taught, chosen, 5, out, scratch)
