@@ -19,6 +19,7 @@ from limbeck.measure.ceiling import ceiling
 from limbeck.measure.evaluation import Ceiling, Evaluation
 from limbeck.measure.plots import CurvePoint
 from limbeck.measure.sample import from_truth
+from limbeck.records import PROBABILITIES
 from limbeck.relevance import Grader
 from limbeck.settings import Recipe
 from limbeck.signals import match_index, text_match
@@ -29,6 +30,8 @@ from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace
 
 EXAMPLES = 12
+TRUTH = ("raters", *PROBABILITIES)
+Curve = tuple[CurvePoint, ...]
 
 
 def grade_heldout(recipe: Recipe, ws: Workspace, out: Path) -> None:
@@ -83,10 +86,13 @@ def measure(recipe: Recipe, ws: Workspace, out: Path) -> None:
         kinds = pairs.frequency(ws.shards("impressions"))
         found = [kinds.get(q, "unseen") for q in truth.column("query").to_pylist()]
         truth = truth.append_column("frequency", pa.array(found, pa.string()))
-    evaluation = evaluate.evaluate(answers, truth, recipe.measure, recipe.seed)
+    parts = {name for name, share in assembly.shares(recipe).items() if 0 < share < 1}
+    main = {name: answer for name, answer in answers.items() if name not in parts}
+    evaluation = evaluate.evaluate(main, truth, recipe.measure, recipe.seed)
     if evaluation.ceiling is None:
         evaluation = dataclasses.replace(evaluation, ceiling=_human_ceiling(recipe, ws))
     (out / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(evaluation)))
+    (out / "curve.json").write_bytes(msgspec.json.format(msgspec.json.encode(_curve(recipe, ws, answers, truth))))
     (out / "trec").mkdir()
     trec.write(out / "trec", answers, truth)
 
@@ -102,7 +108,8 @@ def write_report(recipe: Recipe, ws: Workspace, seconds: Mapping[str, float], ou
     contents = report.Contents(
         title=recipe.name,
         evaluation=measured,
-        curve=tuple(_curve(recipe, ws, measured)),
+        curve=msgspec.json.decode((ws.folder("evaluation/measures") / "curve.json").read_bytes(), type=Curve),
+        curve_metric=measured.headline,
         examples_of="student",
         examples=tuple(_examples(ws, answers)),
         settings=msgspec.to_builtins({k: v for k, v in vars(recipe).items() if k not in ("folder", "tables")}),
@@ -119,14 +126,18 @@ def _human_ceiling(recipe: Recipe, ws: Workspace) -> Ceiling | None:
     return ceiling(from_truth(several), {}, recipe.measure.bootstrap, recipe.measure.confidence, recipe.seed)
 
 
-def _curve(recipe: Recipe, ws: Workspace, measured: Evaluation) -> Iterator[CurvePoint]:
+def _curve(recipe: Recipe, ws: Workspace, answers: Mapping[str, np.ndarray], truth: pa.Table) -> Curve:
     """What each student reached, by the number of pairs it learnt from."""
-    rows = assembly.curricula(recipe, ws)
-    for name in assembly.shares(recipe):
-        found = measured.grader(name).metrics["spearman"]
-        if found.value is not None:
+    students = {name: answers[name] for name in assembly.shares(recipe)}
+    settings = dataclasses.replace(recipe.measure, baseline="student")
+    measured = evaluate.evaluate(students, truth.select(["query", "pin_id", *TRUTH]), settings, recipe.seed)
+    points = []
+    for name, rows in assembly.curricula(recipe, ws).items():
+        reached = measured.grader(name).metrics[measured.headline]
+        if reached.value is not None:
             label = "human labels" if name == "student-human" else "teacher labels"
-            yield CurvePoint(rows[name].num_rows, label, found.value, found.low, found.high)
+            points.append(CurvePoint(rows.num_rows, label, reached.value, reached.low, reached.high))
+    return tuple(points)
 
 
 def _examples(ws: Workspace, answers: Mapping[str, np.ndarray]) -> Iterator[report.Example]:

@@ -36,14 +36,16 @@ from limbeck.workspace import Made, Workspace, digest_of_rows
 
 EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions")
 HISTORY = "history.jsonl"
+Inputs = Mapping[str, tuple[Made, Callable[[], assembly.Shards]]]  # by table: what it is made from, and how
 
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe, the workspace it is run in, and what the present stage has made."""
+    """A recipe, the workspace it is run in, its input tables, and what the present stage has made."""
 
     recipe: Recipe
     ws: Workspace
+    inputs: Inputs
     made: list[str] = field(default_factory=list)
 
     def table(self, name: str, made: Made, shards: Callable[[], assembly.Shards]) -> None:
@@ -69,12 +71,16 @@ class Run:
 
 
 def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
-    """Bring everything up to and including the stage `until` up to date."""
+    """Bring everything up to and including the stage `until` up to date. Wrong input is refused before any writing."""
+    inputs = _inputs(recipe)
+    assembly.located(recipe)
+    if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in inputs.items()):
+        check.check(recipe)
     with ws.writing():
         for name, stage in STAGES.items():
             begun = time.monotonic()
             say("stage", f"[bold cyan]{name}[/]", stage=name)
-            present = Run(recipe, ws)
+            present = Run(recipe, ws, inputs)
             stage(present)
             seconds = round(time.monotonic() - begun, 1)
             say("done", f"  [dim]{seconds:.1f} s[/]", stage=name, seconds=seconds, made=present.made)
@@ -85,36 +91,20 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
 
 
 def source(run: Run) -> None:
-    """The user's own files, checked and mapped, or the generated world: the input tables."""
+    """The user's own files, mapped, or the generated world: the input tables."""
     ws, recipe = run.ws, run.recipe
-    if recipe.world is not None:
-        made = Made(settings=json.loads(json.dumps({"world": vars(recipe.world), "seed": recipe.seed})))
-        tables: dict[str, tuple[Made, Callable[[], assembly.Shards]]] = {
-            name: (made, functools.partial(dict, shards))
-            for name, shards in generate.shards(recipe.world, recipe.seed).items()
-            if shards
-        }
-    else:
-        digests = mapped.digests(recipe)
-        tables = {
-            name: (Made(inputs={"files": digest}), functools.partial(mapped.shards, recipe, name))
-            for name, digest in digests.items()
-        }
-        if any(ws.outdated(name, made) for name, (made, _) in tables.items()):
-            check.check(recipe)
     for name in INPUTS:
-        if name in tables:
-            run.table(name, *tables[name])
+        if name in run.inputs:
+            run.table(name, *run.inputs[name])
         elif ws.has(name):
             ws.remove(name)
     _say_what_is_missing(ws)
-    if recipe.world is not None and recipe.world.pictures:
-        world, seed = recipe.world, recipe.seed
-        run.folder(
-            "images/pins",
-            ws.made_from(["pins"], world=world, seed=seed),
-            lambda out, scratch: generate.draw(world, seed, ws.table("pins"), out),
-        )
+    world, seed = recipe.world, recipe.seed
+    if world is not None and world.pictures:
+        made = ws.made_from(["pins"], world=world, seed=seed)
+        run.folder("images/pins", made, lambda out, scratch: generate.draw(world, seed, ws.table("pins"), out))
+    elif ws.has("images/pins"):
+        ws.remove("images/pins")
 
 
 def enrich(run: Run) -> None:
@@ -221,6 +211,18 @@ def report(run: Run) -> None:
 STAGES: Mapping[str, Callable[[Run], None]] = {
     stage.__name__: stage for stage in (source, enrich, teach, label, distill, index, evaluate, report)
 }
+
+
+def _inputs(recipe: Recipe) -> Inputs:
+    """The input tables of a recipe; `InputError` where files, columns or the world's settings are wrong."""
+    if recipe.world is None:
+        return {
+            name: (Made(inputs={"files": digest}), functools.partial(mapped.shards, recipe, name))
+            for name, digest in mapped.digests(recipe).items()
+        }
+    made = Made(settings=json.loads(json.dumps({"world": vars(recipe.world), "seed": recipe.seed})))
+    tables = generate.shards(recipe.world, recipe.seed)
+    return {name: (made, functools.partial(dict, shards)) for name, shards in tables.items() if shards}
 
 
 def _remember(ws: Workspace, stage: str, seconds: float) -> None:

@@ -69,7 +69,7 @@ def track(what: str, total: int, unit: str) -> Iterator[Advance]:
 
 def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total, unit=unit)
         yield lambda n: progress.advance(task, n)
 

@@ -166,6 +166,7 @@ class Measure:
     """What is reported, and how surely."""
 
     baseline: str = "text match"
+    headline: str = "spearman"  # what the verdict goes by; chosen beforehand, and so not corrected for the others
     bootstrap: int = 1_000
     confidence: float = 0.95
     learning_curve: tuple[float, ...] = (0.1, 0.3)  # shares of the soft labels that further students learn from

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset
 
 from limbeck.workspace import Made, Workspace
 
@@ -104,11 +105,7 @@ def arm(moment: int, root: Path) -> None:
         if event in DISK and (str(root) in str(arguments[0]) or event in ("os.remove", "os.rmdir")):
             touched()
 
-    def fsync(handle: int, sync: Callable[[int], None] = os.fsync) -> None:
-        touched()
-        sync(handle)
-
-    os.fsync = fsync
+    os.fsync = lambda handle: touched()
     sys.addaudithook(audit)
 
 
@@ -130,19 +127,27 @@ def apart(task: Callable[[], Any], answer: Path) -> Any:
     return json.loads(answer.read_text())
 
 
+def kill(kind: str, base: Path, moment: int) -> dict[str, Any]:
+    """What was done before the kill, found after it, done by the next run, and found after that."""
+    root, answer = base / "root", base / "answer"
+    shutil.copytree(base / "begun", root)
+    done = apart(lambda: (arm(moment, root), work(kind, root, AFTER))[1], answer)
+    killed = apart(lambda: look(kind, root), answer)
+    again = apart(lambda: work(kind, root, AFTER), answer)
+    resumed = apart(lambda: look(kind, root), answer)
+    shutil.rmtree(root)
+    return {"done": done, "killed": killed, "again": again, "resumed": resumed}
+
+
 def main(kind: str, base: Path) -> None:
-    """Print what was found at each moment."""
-    begun, root, answer = base / "begun", base / "root", base / "answer"
-    apart(lambda: work(kind, begun, BEFORE), answer)
+    """Print what was found at each moment, and last what was found without a kill."""
+    boards("", BEFORE)  # Arrow loads hundreds of modules at its first table: once here, not in every child
+    os.fsync = lambda handle: None  # what the kernel has outlives a kill: no need to wait for the disk
+    apart(lambda: work(kind, base / "begun", BEFORE), base / "answer")
     for moment in itertools.count():
-        shutil.copytree(begun, root)
-        done = apart(lambda: (arm(moment, root), work(kind, root, AFTER))[1], answer)
-        killed = apart(lambda: look(kind, root), answer)
-        again = apart(lambda: work(kind, root, AFTER), answer)
-        resumed = apart(lambda: look(kind, root), answer)
-        print(json.dumps({"done": done, "killed": killed, "again": again, "resumed": resumed}))
-        shutil.rmtree(root)
-        if done is not None:
+        found = kill(kind, base, moment)
+        print(json.dumps(found))
+        if found["done"] is not None:
             break
 
 

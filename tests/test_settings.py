@@ -142,14 +142,20 @@ def _values(hint):
 
 def _knobs(section):
     hints = typing.get_type_hints(section)
-    special = {"sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple)} if "sources" in hints else {}
+    special = (
+        {"sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple)} if "sources" in hints else {}
+    )
     return st.builds(section, **({name: _values(hint) for name, hint in hints.items()} | special))
 
 
 def _toml(value):
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F") if isinstance(value, (str, bool)) else repr(value)
+    return (
+        json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        if isinstance(value, (str, bool))
+        else repr(value)
+    )
 
 
 SECTIONS = ("world", "text", "teacher", "labels", "student", "serve", "measure")

@@ -3,6 +3,7 @@
 The weights are the same in every run, and large enough for different texts to get clearly different vectors.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,12 +23,14 @@ SIZES = {
 
 
 def write_encoder(folder: Path, texts: Iterable[str]) -> None:
-    """A BERT of two layers that reads 64 tokens, and a WordPiece tokenizer learnt from the texts."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = list(SPECIAL.values())
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special))
+    """A BERT of two layers that reads 64 tokens, and a WordPiece tokenizer of the texts' most common words."""
+    normalizer, splitter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    words = Counter(w for text in texts for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    letters = sorted(set().union(*words))
+    common = sorted(words, key=lambda w: (-words[w], w))[:300]  # a trainer's choice differs from run to run
+    vocabulary = dict.fromkeys([*SPECIAL.values(), *letters, *(f"##{c}" for c in letters), *common])
+    tokenizer = Tokenizer(models.WordPiece({t: i for i, t in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
     ends = [(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", ends)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **SPECIAL).save_pretrained(folder)

@@ -36,18 +36,19 @@ def judged(part, contrary=False):
 
 
 class WordMatch:
-    """Match features of a query and a Pin: the share of the query's words that the Pin's text has, and a constant."""
+    """Match features of a query and a Pin: the share of its words that the Pin has, a telling one, and a constant."""
 
-    names = ("share", "constant")
+    names = ("share", "liked", "constant")
 
     def __init__(self):
-        self._texts = pins().column("text").to_pylist()
+        self._words = [set(text.replace(",", "").split()) for text in pins().column("text").to_pylist()]
         self._row = {pin: i for i, pin in enumerate(pins().column("pin_id").to_pylist())}
 
     def rows(self, pin_ids):
         return np.asarray([self._row.get(p, -1) for p in pin_ids], dtype=np.int64)
 
     def pairs(self, queries, rows):
-        words = [set(self._texts[row].replace(",", "").split()) if row >= 0 else set() for row in rows]
-        shares = [len(words[i] & set(q.split())) / len(q.split()) for i, q in enumerate(queries)]
-        return np.stack([shares, np.full(len(shares), 0.1)], axis=1).astype(np.float32)
+        words = [self._words[row] if row >= 0 else set() for row in rows]
+        shares = [len(w & set(q.split())) / len(q.split()) for q, w in zip(queries, words)]
+        liked = [bool(w & set(LIKED)) for w in words]
+        return np.stack([shares, liked, np.full(len(words), 0.1)], axis=1).astype(np.float32)

@@ -11,18 +11,25 @@ from limbeck.student.encode import Encoder, Vectors
 from limbeck.student.lessons import Lessons
 from limbeck.teacher import train as teacher_training
 
-TEACHER = {"max_tokens": 32, "epochs": 2.2, "tokens_per_batch": 300, "learning_rate": 2e-3}
-STUDENT = {"max_tokens": 32, "epochs": 2.2, "batch_size": 16, "tokens_per_batch": 400, "vector_size": 16, "hidden": (8,)}
-STUDENT["learning_rate"] = 1e-2
+TEACHER = {"max_tokens": 32, "epochs": 2.2, "tokens_per_batch": 300, "learning_rate": 5e-3}
+STUDENT = {
+    "max_tokens": 32,
+    "epochs": 2.2,
+    "batch_size": 16,
+    "tokens_per_batch": 400,
+    "vector_size": 16,
+    "hidden": (32,),
+    "learning_rate": 1e-2,
+}
 
 
-def teacher(backbone: Path, out: Path, scratch: Path, contrary: bool = False, **changes: object) -> None:
-    """Train a teacher; `contrary`: validate on raters of the opposite mind, so that the first checkpoint is the best."""
+def teacher(backbone: Path, out: Path, scratch: Path, contrary: bool = False, seed: int = 5, **changes: object) -> None:
+    """Train one; `contrary`: validate on raters of the opposite mind, so that an early checkpoint is the best."""
     torch.set_num_threads(1)
-    scratch.mkdir(exist_ok=True)
+    scratch.mkdir(parents=True, exist_ok=True)
     tables = {"train": judged("train"), "valid": judged("valid", contrary)}
     chosen = settings.Teacher(**{"backbone": str(backbone), **TEACHER, **changes})
-    teacher_training.train(tables, chosen, 5, out, scratch)
+    teacher_training.train(tables, chosen, seed, out, scratch)
 
 
 def student_settings(backbone: Path, **changes: object) -> settings.Student:
@@ -39,12 +46,12 @@ def lessons(chosen: settings.Student) -> Lessons:
     return Lessons(tables, pins(), WordMatch(), untuned, Vectors.of_texts(pins(), untuned))
 
 
-def student(backbone: Path, out: Path, scratch: Path, contrary: bool = False, **changes: object) -> None:
+def student(backbone: Path, out: Path, scratch: Path, contrary: bool = False, seed: int = 5, **changes: object) -> None:
     """Train a student; `contrary` as for the teacher."""
     torch.set_num_threads(1)
-    scratch.mkdir(exist_ok=True)
+    scratch.mkdir(parents=True, exist_ok=True)
     chosen = student_settings(backbone, **changes)
     taught = lessons(chosen)
     parts = {"train": taught.examples(judged("train")), "valid": taught.examples(judged("valid", contrary))}
     out.mkdir()
-    student_training.train(parts, taught, chosen, 5, out, scratch)
+    student_training.train(parts, taught, chosen, seed, out, scratch)

@@ -28,12 +28,13 @@ def evaluate(grades: Mapping[str, np.ndarray], truth: pa.Table, measure: setting
     """Measure graders, (n, 5) probabilities each, on aggregated judgments in the same order of rows."""
     if measure.baseline not in grades:
         raise InputError(f"measure.baseline is {measure.baseline!r}", remedy=f"The graders are {', '.join(grades)}")
+    if measure.headline not in METRICS:
+        raise InputError(f"measure.headline is {measure.headline!r}", remedy=f"The metrics are {', '.join(METRICS)}")
     order = canonical_order(truth)
     truth, ordered = truth.take(pa.array(order)), ordered_grades(grades, order)
     sample = from_truth(truth)
     comparer = Comparer(sample, ordered)
     comparer.resample(measure.bootstrap, seed)
-    headline = _headline(comparer)
     first = next(iter(comparer.scores.values()))
     return Evaluation(
         pairs=len(sample),
@@ -41,13 +42,13 @@ def evaluate(grades: Mapping[str, np.ndarray], truth: pa.Table, measure: setting
         ranked_queries=int(first.columns["ranked"].sum()),
         levels=np.bincount(sample.level, minlength=6)[1:].tolist(),
         baseline=measure.baseline,
-        headline=headline,
+        headline=measure.headline,
         confidence=measure.confidence,
         bootstrap=measure.bootstrap,
         flips=FLIPS,
         seed=seed,
         graders=_results(comparer, measure, seed),
-        lead=_lead(comparer, headline, measure.confidence, seed),
+        lead=_lead(comparer, measure.headline, measure.confidence, seed),
         segments=_segments(sample, ordered, truth, measure, seed),
         ceiling=ceiling(sample, ordered, measure.bootstrap, measure.confidence, seed),
     )
@@ -74,13 +75,6 @@ def _reliability(scores: Scores) -> list[ReliabilityBin]:
     """Accuracy by confidence; bins that tied confidences left empty are gone."""
     hits, confidence, pairs = (scores.columns[f"bin_{c}"].sum(0) for c in ("hits", "confidence", "pairs"))
     return [ReliabilityBin(float(c / n), float(h / n), int(n)) for h, c, n in zip(hits, confidence, pairs) if n]
-
-
-def _headline(comparer: Comparer) -> str:
-    """The metric that decides: nDCG@20, or Spearman where no query has two Pins to put in order."""
-    rankable = np.bincount(comparer.sample.query).max() > 1
-    known = all(np.isfinite(v["ndcg@20"]) for v in comparer.values.values())
-    return "ndcg@20" if rankable and known else "spearman"
 
 
 def _lead(comparer: Comparer, headline: str, confidence: float, seed: int) -> Lead:

@@ -1,5 +1,7 @@
 """What an evaluation says, in words: the verdict, numbers and p-values as people write them."""
 
+from dataclasses import replace
+
 from limbeck.measure.evaluation import Comparison, Estimate, Evaluation
 from limbeck.measure.scores import METRICS
 
@@ -17,7 +19,8 @@ def verdict(evaluation: Evaluation) -> list[str]:
         ]
     if lead.leader == evaluation.baseline:
         return [f"No grader beats {lead.leader}.", f"It has the highest {label}, {best.value:.3f}.", _next(evaluation)]
-    against = evaluation.grader(lead.leader).against_baseline[evaluation.headline]
+    # The headline metric is chosen in the recipe, before anything is measured: its p-value needs no correction.
+    against = replace(evaluation.grader(lead.leader).against_baseline[evaluation.headline], p_holm=None)
     gain = f"Its {label} of {best.value:.3f} is {_size(against.difference)} above {evaluation.baseline}"
     if not sure(against, evaluation.confidence):
         return [

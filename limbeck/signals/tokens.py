@@ -1,4 +1,4 @@
-"""Text to terms in any script: accents folded, numbers apart from letters, English stemmed, unspaced scripts in pairs."""
+"""Text to terms in any script: accents folded, numbers apart, English stemmed, unspaced scripts in pairs."""
 
 import functools
 import re

@@ -76,7 +76,9 @@ def test_a_perfect_grader_gets_the_best_of_everything(labelled):
     one_rater = truth.filter(pa.compute.equal(truth.column("raters"), 1))
     perfect = from_columns(one_rater)
     grades = {"perfect": perfect, "reverse": perfect[:, ::-1].copy()}
-    found = evaluate.evaluate(grades, one_rater, settings.Measure("reverse", 30), seed=0).grader("perfect")
+    found = evaluate.evaluate(grades, one_rater, settings.Measure(baseline="reverse", bootstrap=30), seed=0).grader(
+        "perfect"
+    )
     for name, metric in METRICS.items():
         if name != "p@8":  # bounded by how many relevant Pins there are
             estimate, best = found.metrics[name], float(metric.higher_is_better)

@@ -43,6 +43,7 @@ RECIPE: dict[str, Any] = {
 }
 TINY = "recipes/tiny.toml"
 VOLATILE = ("report/page",)  # says how many seconds each stage took
+ALONE = {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}  # several runs share the cores of the tests
 PATIENCE = 240  # seconds after which a process that says nothing is taken for hung
 
 
@@ -131,7 +132,7 @@ def _forking() -> Any:
     """The context whose processes are forked from one that has imported everything; one thread in each."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["limbeck.pipeline", "limbeck.cli"])
-    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", COLUMNS="160"):
+    with mock.patch.dict(os.environ, ALONE):
         forkserver.ensure_running()
     return context
 
@@ -161,6 +162,28 @@ class No:
     def __call__(self) -> None:
         """Set the limit."""
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_above, resource.RLIM_INFINITY))
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A preparation: the process is killed just before or after it renames something for the n-th time."""
+
+    when: str
+    number: int
+
+    def __call__(self) -> None:
+        """Lie in wait."""
+        rename, left = os.rename, iter(range(self.number - 1))
+
+        def watched(*arguments: Any) -> None:
+            last = next(left, None) is None
+            if last and self.when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(*arguments)
+            if last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        os.rename = watched
 
 
 @dataclass(frozen=True)

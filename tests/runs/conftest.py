@@ -1,0 +1,74 @@
+"""The tiny run, made once for all tests of whole runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tiny_run
+from tiny_run import ALONE, PATIENCE, TINY, Ended, Home
+
+import limbeck
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A workspace that one undisturbed run filled, what the run said, and the digests of what it made."""
+
+    root: Path
+    ended: Ended
+    contents: dict[str, str]
+
+    @property
+    def order(self) -> list[str]:
+        """What is made, in order."""
+        return list(self.ended.made)
+
+    def seconds(self, name: str) -> float:
+        """How long it took to make one of them."""
+        times = [(e["time"], e.get("name")) for e in self.ended.events if e["event"] in ("make", "done", "report")]
+        begun = next(i for i, (_, made) in enumerate(times) if made == name)
+        return times[begun + 1][0] - times[begun][0]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A folder with the tiny recipe and its backbone."""
+    made = Home(tmp_path_factory.mktemp("home"))
+    tiny_run.write_backbone(made.folder / "recipes" / "backbone")
+    made.write("tiny")
+    return made
+
+
+@pytest.fixture(scope="session")
+def twin_begun(home: Home) -> subprocess.Popen[str]:
+    """The same recipe in another folder, run as a user would: a new interpreter, begun at once."""
+    folder = shutil.copytree(home.folder, home.folder.with_name("elsewhere"))
+    call = [sys.executable, "-m", "limbeck.cli", "--quiet", "run", TINY]
+    environment = {**os.environ, **ALONE, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(call, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.fixture(scope="session")
+def twin(home: Home, twin_begun: subprocess.Popen[str]) -> tuple[Path, Ended]:
+    """The twin's workspace, where a recipe without --workspace puts it, and what the run said."""
+    out, err = twin_begun.communicate(timeout=PATIENCE)
+    return home.folder.with_name("elsewhere") / "workspaces" / "tiny", Ended(twin_begun.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def finished(home: Home, twin_begun: subprocess.Popen[str]) -> Finished:
+    """One undisturbed run. Its workspace is only read."""
+    root = home.folder / "finished"
+    ended = home.run(root)
+    return Finished(root, ended, tiny_run.contents(root))
+
+
+@pytest.fixture
+def copy(finished: Finished, tmp_path: Path) -> Path:
+    """A copy of the finished workspace."""
+    return Path(shutil.copytree(finished.root, tmp_path / "copy"))

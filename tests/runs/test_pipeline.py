@@ -1,0 +1,250 @@
+"""Whole runs: what they make, what they make again and why, and what may not leak from the held-out queries."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import tiny_run
+from tiny_run import TINY, Command, Home
+
+from limbeck import pipeline
+from limbeck.records import INPUTS, KEYS, RECORDS, schema
+from limbeck.settings import read
+from limbeck.workspace import Workspace
+
+MODELS = {"models/teacher", "models/student", "models/student-30", "models/student-human"}
+INDEXES = {"images/pins", "evidence/parts", "signals/match", "index/lexical", "index/nearest"}
+MEASURED = {"evaluation/grades", "evaluation/measures", "report/page"}
+SEARCHABLE = {"pin_vectors", "index/nearest"}
+
+
+def test_a_run_makes_every_table_model_and_index(finished):
+    assert set(finished.ended.made) == {*RECORDS, *MODELS, *INDEXES, *MEASURED}
+    assert set(finished.ended.made.values()) == {"not made yet"}
+    assert not finished.ended.skipped
+    assert (finished.root / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("table", RECORDS)
+def test_every_shard_has_exactly_the_declared_columns(finished, table):
+    files = sorted((finished.root / "tables" / table).iterdir())
+    assert files
+    for file in files:
+        assert pq.read_schema(file).equals(schema(table))
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_keys_are_unique(finished, table):
+    rows = Workspace(finished.root).table(table, KEYS[table])
+    assert rows.num_rows == rows.group_by(list(KEYS[table])).aggregate([]).num_rows > 0
+
+
+def test_a_second_run_makes_nothing_and_says_so(home, copy, finished):
+    before = tiny_run.finished_files(copy)
+    again = home.run(copy)
+    assert again.made == {}
+    assert set(again.skipped) == set(finished.ended.made)
+    assert all(event["made"] == [] for event in again.events if event["event"] == "done")
+    assert tiny_run.finished_files(copy) == before
+
+
+def test_the_same_recipe_and_seed_give_the_same_bytes_wherever_they_lie(finished, twin):
+    root, ended = twin
+    assert ended.code == 0, ended.err
+    assert tiny_run.contents(root) == finished.contents
+
+
+STUDENTS = MODELS - {"models/teacher"}
+TAUGHT = STUDENTS - {"models/student-human"}
+KNOBS = {
+    "measure.bootstrap was 50, is 60": ("evaluation/measures", {"report/page"}),
+    "student.epochs was 1.0, is 2.0": ("models/student", STUDENTS | SEARCHABLE | MEASURED),
+    "teacher.epochs was 1.0, is 2.0": ("models/teacher", {"soft_labels"} | TAUGHT | SEARCHABLE | MEASURED),
+    "max_tokens was 32, is 24": ("composed", {"soft_labels", "encoder_vectors"} | MODELS | SEARCHABLE | MEASURED),
+}
+CHANGES = (
+    {"measure": {"bootstrap": 60}},
+    {"student": {"epochs": 2}},
+    {"teacher": {"epochs": 2}},
+    {"text": {"max_tokens": 24}},
+)
+
+
+@pytest.fixture(scope="session")
+def turned(home, finished, tmp_path_factory) -> dict[str, Command]:
+    """For each knob, the run after it was turned; all at once, for there may be more than one core."""
+    commands = {}
+    for number, (why, changes) in enumerate(zip(KNOBS, CHANGES)):
+        root = shutil.copytree(finished.root, tmp_path_factory.mktemp("turned") / "ws")
+        recipe = home.write(f"turned-{number}", **changes)
+        commands[why] = home.start("--json", "run", recipe, "--workspace", root)
+    return commands
+
+
+@pytest.mark.parametrize("why", KNOBS)
+def test_a_knob_remakes_exactly_what_depends_on_it(turned, why):
+    first, others = KNOBS[why]
+    ended = turned[why].wait()
+    assert ended.code == 0, ended.err
+    assert set(ended.made) == {first, *others}
+    assert why in ended.made[first]
+    assert all("changed" in reason or why in reason for reason in ended.made.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("impressions", "tables/impressions/00001-*.parquet"),
+        ("soft_labels", "tables/soft_labels/00000-*.parquet"),
+        ("encoder_vectors", "tables/encoder_vectors/00000-*.parquet"),
+        ("models/student", "models/student-????????????????/tower/model.safetensors"),
+    ],
+)
+def test_a_file_that_is_gone_is_made_again_and_nothing_else(home, copy, finished, name, file):
+    (gone,) = copy.glob(file)
+    before = tiny_run.finished_files(copy)
+    gone.unlink()
+    ended = home.run(copy)
+    assert list(ended.made) == [name]
+    assert ended.made[name].endswith("is gone")
+    assert tiny_run.contents(copy) == finished.contents
+    if name in RECORDS:
+        after = tiny_run.finished_files(copy)
+        assert {file for file in before if before[file] != after[file]} == {str(gone.relative_to(copy))}
+
+
+def test_half_a_line_in_the_history_does_no_harm(home, copy):
+    with open(copy / "history.jsonl", "a", encoding="utf-8") as history:
+        history.write('{"time": 17')
+    shutil.rmtree(copy / "report")
+    assert set(home.run(copy).made) == {"report/page"}
+
+
+# -- what may not be known --
+
+
+def is_test(query: str, heldout: set[str]) -> bool:
+    """The rule of the split, worked out anew: two of ten folds, and whatever is held out, only ever test."""
+    normal = query.strip().lower()
+    return int(hashlib.md5(normal.encode()).hexdigest(), 16) % 10 < 2 or normal in heldout
+
+
+@pytest.fixture(scope="session")
+def kept_back(finished) -> set[str]:
+    """All queries anywhere in the finished workspace that may only test."""
+    ws = Workspace(finished.root)
+    heldout = {q.strip().lower() for q in ws.table("heldout").column("query").to_pylist()}
+    asked = {q for name in ("impressions", "judgments", "heldout") for q in ws.table(name).column("query").to_pylist()}
+    found = {q for q in asked if is_test(q, heldout)}
+    assert 0 < len(found) < len(asked)
+    return found
+
+
+@pytest.mark.parametrize("table", ["pairs", "soft_labels"])
+def test_no_pair_of_a_test_query_is_labelled(finished, kept_back, table):
+    rows = Workspace(finished.root).table(table, ["query"])
+    assert not set(rows.column("query").to_pylist()) & kept_back
+
+
+def test_the_teacher_learns_from_no_test_query(home, copy, kept_back, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(pipeline.teacher_training, "train", lambda judged, *_: seen.update(judged))
+    ws = Workspace(copy)
+    ws.remove("models/teacher")
+    pipeline.run(read(home.folder / TINY), ws, "teach")
+    queries = {part: set(rows.column("query").to_pylist()) for part, rows in seen.items()}
+    assert queries["train"]
+    assert queries["valid"]
+    assert not queries["train"] & queries["valid"]
+    assert not (queries["train"] | queries["valid"]) & kept_back
+    assert set(ws.table("judgments").column("query").to_pylist()) & kept_back, "nothing was held back"
+
+
+def test_no_student_learns_from_a_test_query(home, copy, kept_back, monkeypatch):
+    seen = []
+
+    def train(parts, lessons, *_):
+        texts = np.asarray(lessons.queries.texts)
+        seen.append({part: set(texts[examples.query]) for part, examples in parts.items()})
+
+    monkeypatch.setattr(pipeline.student_training, "train", train)
+    ws = Workspace(copy)
+    for name in STUDENTS:
+        ws.remove(name)
+    pipeline.run(read(home.folder / TINY), ws, "distill")
+    assert len(seen) == len(STUDENTS)
+    for queries in seen:
+        assert queries["train"]
+        assert queries["valid"]
+        assert not queries["train"] & queries["valid"]
+        assert not (queries["train"] | queries["valid"]) & kept_back
+
+
+def test_held_out_levels_are_read_by_the_measures_alone(home, finished, tmp_path):
+    root = tmp_path / "other"
+    for name in INPUTS:
+        shutil.copytree(finished.root / "tables" / name, root / "tables" / name)
+        shutil.copyfile(finished.root / "tables" / f"{name}.json", root / "tables" / f"{name}.json")
+    ws = Workspace(root)
+    rows, made = ws.table("heldout"), ws.manifest("heldout").made
+    levels = pc.subtract(pa.scalar(6, pa.int32()), rows.column("level"))
+    opposite = rows.set_column(rows.column_names.index("level"), schema("heldout").field("level"), levels)
+    ws.remove("heldout")
+    ws.write_table("heldout", made, {"00000": lambda: opposite})
+    assert home.run(root).made.keys() == finished.ended.made.keys() - set(INPUTS)
+    found = tiny_run.contents(root)
+    assert {n for n in found if found[n] != finished.contents[n]} == {"heldout", "evaluation/measures"}
+
+
+# -- one's own tables --
+
+
+def own_tables(finished, folder: Path, tables: list[str], **changes: object) -> None:
+    """The finished workspace's inputs as somebody's own files in `folder`, and a recipe that maps them."""
+    ws = Workspace(finished.root)
+    (folder / "recipes").mkdir(parents=True)
+    recipe = tiny_run.changed(**changes)
+    text = [tiny_run.toml({k: v for k, v in recipe.items() if k != "world"})]
+    for name in tables:
+        pq.write_table(ws.table(name), folder / "recipes" / f"{name}.parquet")
+        columns = ", ".join(f'{c} = "{c}"' for c in schema(name).names)
+        text.append(f'[[tables.{name}]]\nfiles = ["{name}.parquet"]\ncolumns = {{ {columns} }}\n')
+    (folder / TINY).write_text("\n".join(text), encoding="utf-8")
+
+
+@pytest.fixture
+def without_log(home, finished, tmp_path) -> Home:
+    """A home whose recipe maps Pins, links, judgments and held-out labels, and nothing else."""
+    made = Home(tmp_path / "own")
+    own_tables(finished, made.folder, ["pins", "links", "judgments", "heldout"])
+    shutil.copytree(home.folder / "recipes" / "backbone", made.folder / "recipes" / "backbone")
+    return made
+
+
+def test_without_a_log_pairs_come_from_the_catalogue_and_the_run_ends_in_a_report(without_log, finished, tmp_path):
+    root = tmp_path / "ws"
+    ended = without_log.run(root)
+    (missing,) = [event["tables"] for event in ended.events if event["event"] == "missing"]
+    assert missing == ["boards", "saves", "impressions", "captions"]
+    kinds = {stratum.rpartition("/")[2] for stratum in Workspace(root).table("pairs").column("stratum").to_pylist()}
+    assert kinds == {"top", "deep", "random", "judged"}
+    assert "report/page" in ended.made
+    assert (root / "report.html").exists()
+    assert without_log.run(root).made == {}
+
+
+def test_wrong_input_is_refused_before_anything_is_written(without_log, tmp_path):
+    judgments = without_log.folder / "recipes" / "judgments.parquet"
+    rows = pq.read_table(judgments)
+    levels = pa.array([9, *rows.column("level").to_pylist()[1:]], pa.int32())
+    pq.write_table(rows.set_column(rows.column_names.index("level"), "level", levels), judgments)
+    ended = without_log.limbeck("run", TINY, "--workspace", tmp_path / "ws")
+    assert ended.code == 2
+    assert "judgments.parquet, row 1, column 'level'" in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert not (tmp_path / "ws").exists()

@@ -1,0 +1,91 @@
+"""Bulk grading gives what the plain model gives, whatever the batches."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sentence_transformers import CrossEncoder
+from toy_task import judged, pins
+
+from limbeck.teacher import grade
+from limbeck.teacher.grade import TeacherGrader
+
+QUERIES = ["red", "blue lamp for the living room", "chair", "sofa", "a modern tea pot"]
+TEXTS = ["a red sofa", "lamp " * 50, "", "Ünïcode 沙发 ☕ cosy", "kitchen table, cosy and modern"]
+
+
+def grader(folder):
+    return TeacherGrader(folder, pins())
+
+
+def plain(folder):
+    return CrossEncoder(str(folder)).predict(list(zip(QUERIES, TEXTS)), apply_softmax=True)
+
+
+def test_the_same_five_numbers_as_sentence_transformers(fresh, single_precision):
+    graded = grader(fresh).grade_texts(QUERIES, TEXTS)
+    assert graded.dtype == np.float32
+    np.testing.assert_allclose(graded, plain(fresh), atol=1e-5)
+    assert np.ptp(graded, axis=0).max() > 0.01  # the texts do matter
+
+
+def test_nearly_the_same_in_bfloat16(fresh, half_precision):
+    np.testing.assert_allclose(grader(fresh).grade_texts(QUERIES, TEXTS), plain(fresh), atol=5e-3)
+
+
+def test_a_trained_teacher_is_read_by_sentence_transformers(learned, single_precision):
+    rows = judged("valid")
+    pairs = list(zip(rows.column("query").to_pylist(), rows.column("text").to_pylist()))
+    expected = CrossEncoder(str(learned)).predict(pairs, apply_softmax=True)
+    np.testing.assert_allclose(grader(learned).grade(rows), expected, atol=1e-5)
+
+
+def test_batches_do_not_matter(fresh, single_precision, monkeypatch):
+    together = grader(fresh).grade_texts(QUERIES, TEXTS)
+    alone = [grader(fresh).grade_texts([query], [text])[0] for query, text in zip(QUERIES, TEXTS)]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    monkeypatch.setattr(grade, "TOKENS_PER_BATCH", 40)
+    np.testing.assert_allclose(together, grader(fresh).grade_texts(QUERIES, TEXTS), atol=1e-6)
+
+
+def test_what_is_beyond_the_limit_is_not_read(fresh):
+    texts = ["lamp " * 40 + ending for ending in ("sofa", "red tea pot", "")]
+    graded = grader(fresh).grade_texts(["red"] * 3, texts)
+    assert (graded == graded[0]).all()
+    assert not (graded[0] == grader(fresh).grade_texts(["red"], ["sofa " * 40])[0]).all()
+
+
+def test_long_queries_are_cut_too(fresh):
+    graded = grader(fresh).grade_texts(["red " * 80 + end for end in ("blue", "green")], ["lamp " * 80] * 2)
+    assert np.isfinite(graded).all()
+    assert (graded[0] == graded[1]).all()
+
+
+def test_rows_keep_their_order(learned, single_precision):
+    rows = judged("valid")
+    order = np.random.default_rng(0).permutation(rows.num_rows)
+    np.testing.assert_allclose(grader(learned).grade(rows.take(order)), grader(learned).grade(rows)[order], atol=1e-6)
+
+
+def test_the_same_bytes_every_time(learned):
+    rows = judged("valid")
+    first = grader(learned)
+    assert first.grade(rows).tobytes() == first.grade(rows).tobytes() == grader(learned).grade(rows).tobytes()
+
+
+def test_distributions_are_float32_and_sum_to_one(learned):
+    graded = grader(learned).grade(judged("train"))
+    assert (graded.dtype, graded.shape) == (np.float32, (judged("train").num_rows, 5))
+    assert (graded > 0).all()
+    np.testing.assert_allclose(graded.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("pins_known", [pins(), pins().slice(0, 0)])
+def test_a_pin_without_a_text_is_read_as_empty(learned, pins_known):
+    teacher = TeacherGrader(learned, pins_known)
+    pairs = pa.table({"query": ["red lamp"], "pin_id": ["nobody knows"]})
+    assert (teacher.grade(pairs) == teacher.grade_texts(["red lamp"], [""])).all()
+
+
+def test_no_pairs_no_rows(learned):
+    graded = grader(learned).grade(judged("train").slice(0, 0))
+    assert (graded.dtype, graded.shape) == (np.float32, (0, 5))
