@@ -75,7 +75,7 @@ def located(recipe: Recipe) -> Recipe:
 
 def composed(recipe: Recipe, ws: Workspace) -> Shards:
     """One shard for each of pin_texts."""
-    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone)
+    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone, trust_remote_code=False)
     fast, text = tokenizer.backend_tokenizer, recipe.text
     fast.no_truncation()
     fast.no_padding()

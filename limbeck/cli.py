@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 the machine's fault (disk full, damaged file), 2 the user'
 
 import errno
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+INTERRUPTED = 130
 START, STAGES, USE = "Start", "Stages, in order: each first brings up to date what it needs", "Use"
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML recipe; `limbeck init` writes one.")]
 WorkspacePath = Annotated[
@@ -206,8 +209,10 @@ def _show_summary(ws: "Workspace") -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake or a full disk ends in one clear line, never in a traceback."""
+    sys.unraisablehook = _insist
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False) == INTERRUPTED:  # Typer makes this of Ctrl-C, and returns it
+            raise KeyboardInterrupt
     except InputError as error:
         _fail(2, str(error))
     except WorkspaceError as error:
@@ -215,9 +220,19 @@ def main() -> None:
     except OSError as error:
         _fail(1, _wording(error))
     except (KeyboardInterrupt, typer.Abort):
-        _fail(130, "Interrupted. What was finished is kept; the same command goes on from there.")
+        _fail(INTERRUPTED, "Interrupted. What was finished is kept; the same command goes on from there.")
     except TyperException as error:
         _fail(2, getattr(error, "format_message", error.__str__)())
+
+
+def _insist(lost: "sys.UnraisableHookArgs") -> None:
+    """Where Ctrl-C falls into a call back from compiled code, Python drops it: bring it again a moment later."""
+    if lost.exc_type is KeyboardInterrupt:
+        again = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _wording(error: OSError) -> str:

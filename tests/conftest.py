@@ -1,7 +1,12 @@
 """Fixtures shared by all tests. Being here, it also puts this folder's modules within the tests' reach."""
 
+import hypothesis
 import pytest
 from toy_task import SENTENCES
+
+# No test may fail because the machine is busy.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from unittest import mock
 def at(owner: type, method: str, call: int, work: Callable[..., Any], *arguments: Any) -> None:
     """Run `work(*arguments)` elsewhere, until it is about to call `owner.method` for the `call`th time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["limbeck.pipeline", "limbeck.cli"])
+    context.set_forkserver_preload(["limbeck.pipeline", "limbeck.cli", "pytest"])
     with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", COLUMNS="160"):
         forkserver.ensure_running()
     process = context.Process(target=_work, args=(owner, method, call, work, arguments))

@@ -60,7 +60,7 @@ def test_aggregation_does_not_depend_on_the_order_or_the_files(rows, shuffling, 
 
 
 def test_distributions_of_pairs_sum_to_one_and_go_through_columns_unharmed():
-    rows = relevance.aggregate(judgments([row for row in _many(200)]))
+    rows = relevance.aggregate(judgments(list(_many(200))))
     distribution = relevance.from_columns(rows)
     assert (distribution.dtype, distribution.shape) == (np.float32, (rows.num_rows, 5))
     np.testing.assert_allclose(distribution.sum(axis=1), 1, atol=1e-6)

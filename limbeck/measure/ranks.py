@@ -13,7 +13,7 @@ def runs(values: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return order, np.append(np.diff(values[order]) > 0, True)
 
 
-@numba.njit
+@numba.njit(cache=True)
 def area(order: NDArray[np.int64], last: NDArray[np.bool_], positive: Floats, weights: Floats) -> Floats:
     """Area under the ROC curve for each row of weights (resamples, n); NaN where a class is absent."""
     areas = np.empty(len(weights))
@@ -32,7 +32,7 @@ def area(order: NDArray[np.int64], last: NDArray[np.bool_], positive: Floats, we
     return areas
 
 
-@numba.njit
+@numba.njit(cache=True)
 def centred_ranks(order: NDArray[np.int64], last: NDArray[np.bool_], weights: Floats, ranks: Floats) -> float:
     """Fill in mid-ranks less their mean under one row of weights (n,); returns their weighted sum of squares."""
     middle = weights.sum() / 2  # the mean of mid-ranks is always half the total weight
@@ -51,7 +51,7 @@ def centred_ranks(order: NDArray[np.int64], last: NDArray[np.bool_], weights: Fl
     return spread
 
 
-@numba.njit
+@numba.njit(cache=True)
 def rank_correlation(
     order_x: NDArray[np.int64],
     last_x: NDArray[np.bool_],

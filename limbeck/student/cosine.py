@@ -24,6 +24,8 @@ class CosineGrader:
 
     def _cosines(self, pairs: pa.Table) -> np.ndarray:
         queries = pairs.column("query").to_pylist()
+        if not queries:
+            return np.zeros(0, np.float32)
         distinct = sorted(set(queries))
         number = {q: i for i, q in enumerate(distinct)}
         query = _unit(self._encoder.encode(distinct, "queries"))[[number[q] for q in queries]]

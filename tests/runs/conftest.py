@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 import tiny_run
+from tiny_models import write_encoder
 from tiny_run import ALONE, PATIENCE, TINY, Ended, Home
 
 import limbeck
+from limbeck.settings import World
+from limbeck.sources.world import generate
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class Finished:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A folder with the tiny recipe and its backbone."""
     made = Home(tmp_path_factory.mktemp("home"))
-    tiny_run.write_backbone(made.folder / "recipes" / "backbone")
+    pins = generate.shards(World(pins=300, users=40, searches=10), seed=1)["pins"]["00000"]()
+    texts = [t for name in ("title", "description") for t in pins.column(name).to_pylist() if t]
+    write_encoder(made.folder / "recipes" / "backbone", texts)
     made.write("tiny")
     return made
 

@@ -3,6 +3,7 @@
 Importing torch and daft takes seconds, so the processes are forked from one that has imported them and done no more.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -17,10 +18,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tiny_models import write_encoder
-
-from limbeck.settings import World
-from limbeck.sources.world import generate
 from limbeck.workspace import Workspace
 
 RECIPE: dict[str, Any] = {
@@ -45,12 +42,6 @@ TINY = "recipes/tiny.toml"
 VOLATILE = ("report/page",)  # says how many seconds each stage took
 ALONE = {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}  # several runs share the cores of the tests
 PATIENCE = 240  # seconds after which a process that says nothing is taken for hung
-
-
-def write_backbone(folder: Path) -> None:
-    """The tiny encoder, its vocabulary learnt from a small world's Pins."""
-    pins = generate.shards(World(pins=300, users=40, searches=10), seed=1)["pins"]["00000"]()
-    write_encoder(folder, [t for name in ("title", "description") for t in pins.column(name).to_pylist() if t])
 
 
 def toml(recipe: Mapping[str, Any]) -> str:
@@ -131,7 +122,7 @@ class Command:
 def _forking() -> Any:
     """The context whose processes are forked from one that has imported everything; one thread in each."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["limbeck.pipeline", "limbeck.cli"])
+    context.set_forkserver_preload(["limbeck.pipeline", "limbeck.cli", "pytest"])
     with mock.patch.dict(os.environ, ALONE):
         forkserver.ensure_running()
     return context
@@ -139,6 +130,7 @@ def _forking() -> Any:
 
 def _limbeck(folder: Path, arguments: list[str], out: Path, err: Path, prepare: Callable[[], None] | None) -> None:
     """What the forked process does: become the leader of a group, with its own streams, and be the command line."""
+    gc.freeze()  # what was there before the fork is not looked through, and so not copied, when garbage is collected
     os.setsid()
     os.chdir(folder)
     for number, path in ((1, out), (2, err)):

@@ -1,0 +1,49 @@
+"""Tiny students that have learnt the toy task: one with its backbone as it came, one with all of it trained."""
+
+import pytest
+import torch
+import toy_trainings
+from toy_task import pins
+
+from limbeck.student import encode
+from limbeck.student.encode import Encoder, Vectors
+
+torch.set_num_threads(1)
+TUNED = {
+    "projection": {"epochs": 15},
+    "all": {"epochs": 12, "tower_learning_rate": 2e-3},
+}
+
+
+@pytest.fixture(scope="session")
+def settings(tiny_encoder):
+    """Settings of a tiny student."""
+    return toy_trainings.student_settings(tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def students(tiny_encoder, tmp_path_factory):
+    """The folder of a trained student by what was tuned, trained when it is first asked for."""
+    known = {}
+
+    def of(tune):
+        if tune not in known:
+            folder = tmp_path_factory.mktemp("student")
+            changes = {"tune": tune, **TUNED[tune]}
+            toy_trainings.student(tiny_encoder, folder / "student", folder / "scratch", **changes)
+            known[tune] = folder / "student"
+        return known[tune]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def vectors(students):
+    """Vectors of all Pins by the student whose backbone stayed as it came."""
+    return Vectors.of_texts(pins(), Encoder.of_student(students("projection")))
+
+
+@pytest.fixture
+def single_precision(monkeypatch):
+    """Embed in float32 on machines that are faster in bfloat16, too."""
+    monkeypatch.setattr(encode, "bf16", lambda: False)

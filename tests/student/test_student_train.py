@@ -1,0 +1,97 @@
+"""The student learns whichever part of it is trained, and leaves the rest alone."""
+
+import numpy as np
+import pytest
+import torch
+import toy_trainings
+from safetensors.numpy import load_file
+from toy_task import WordMatch, judged, pins
+
+from limbeck.errors import InputError
+from limbeck.relevance import from_columns
+from limbeck.student import train
+from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.grade import StudentGrader
+from limbeck.student.model import Head, create_tower, save
+
+
+def loss(folder):
+    """Cross-entropy of the target and the student's distribution, on pairs it was not trained on."""
+    student = StudentGrader(folder, WordMatch(), Vectors.of_texts(pins(), Encoder.of_student(folder)))
+    return float(-(from_columns(judged("valid")) * np.log(student.grade(judged("valid")))).sum(axis=1).mean())
+
+
+@pytest.mark.parametrize(("tune", "share"), [("projection", 0.7), ("all", 0.9)])
+def test_training_lowers_the_loss_on_other_queries(tune, share, students, settings, tmp_path):
+    save(create_tower(settings, 5), Head(16, WordMatch.names, settings.hidden), tmp_path)
+    valid, mean = from_columns(judged("valid")), from_columns(judged("train")).mean(axis=0)
+    guess = -(valid * np.log(np.maximum(mean, 1e-9))).sum(axis=1).mean()  # the best without looking at the Pin
+    assert loss(students(tune)) < share * guess < guess < loss(tmp_path)
+
+
+@pytest.mark.parametrize("tune", ["projection", "all"])
+def test_the_backbone_changes_only_where_it_is_tuned(tune, students, tiny_encoder):
+    before, after = (load_file(f / "model.safetensors") for f in (tiny_encoder, students(tune) / "tower"))
+    kept = [name for name in before if not name.startswith("pooler")]
+    same = [(before[name] == after[name]).all() for name in kept]
+    assert all(same) if tune == "projection" else not any(same)
+
+
+def test_everything_saved_is_finite_and_float32(students):
+    for file in students("projection").rglob("*.safetensors"):
+        for array in load_file(file).values():
+            assert array.dtype == np.float32
+            assert np.isfinite(array).all()
+
+
+def test_features_are_standardised_by_the_training_rows(students, settings):
+    head = Head.load(students("projection"))
+    features = toy_trainings.lessons(settings).examples(judged("train")).features
+    np.testing.assert_allclose(head.mean, features.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(head.scale[:2], 1 / features[:, :2].std(axis=0), rtol=1e-5)
+    assert head.scale[2] == 1  # the constant
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_no_labelled_pairs(part, settings, tmp_path):
+    taught = toy_trainings.lessons(settings)
+    parts = {p: taught.examples(judged(p)) for p in ("train", "valid")}
+    parts[part] = taught.examples(judged(part).slice(0, 0))
+    with pytest.raises(InputError, match=f"no labelled pairs to {part} on"):
+        train.train(parts, taught, settings, 0, tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("tune", ["projection", "all"])
+def test_the_loss_is_cross_entropy_with_the_target(tune, tiny_encoder):
+    chosen = toy_trainings.student_settings(tiny_encoder, tune=tune)
+    taught = toy_trainings.lessons(chosen)
+    examples = taught.examples(judged("train").slice(0, 12))
+    tower, head = create_tower(chosen, 0), Head(16, taught.feature_names, (8,))
+    model = train.Distillation(tower, head, taught.queries, taught.pins).eval()
+    rows, features, target = np.stack([examples.query, examples.pin], axis=1), examples.features, examples.target
+    with torch.inference_mode():
+        found = model(*map(torch.from_numpy, (rows, features, target)))["loss"]
+        query = tower.encode([taught.queries.texts[i] for i in examples.query], convert_to_tensor=True)
+        pin = tower.encode([taught.pins.texts[i] for i in examples.pin], convert_to_tensor=True)
+        logits = head(query.cpu(), pin.cpu(), torch.from_numpy(features)).double().numpy()
+    logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    tolerance = 1e-5 if tune == "all" else 1e-2  # untuned vectors may have been made in bfloat16
+    np.testing.assert_allclose(found, -(target * logarithms).sum(axis=1).mean(), rtol=tolerance)
+
+
+def test_every_epoch_sees_every_pair_once_in_an_order_of_its_own(tiny_encoder, tmp_path, monkeypatch):
+    forward, seen = train.Distillation.forward, []
+
+    def remember(self, rows, **given):
+        if self.training:
+            seen.extend(map(tuple, rows.tolist()))
+        return forward(self, rows, **given)
+
+    monkeypatch.setattr(train.Distillation, "forward", remember)
+    toy_trainings.student(tiny_encoder, tmp_path / "out", tmp_path / "scratch", epochs=2)
+    count = judged("train").num_rows
+    first, second = seen[:count], seen[count:]
+    assert len(set(first)) == len(first) == len(second)
+    assert set(first) == set(second)
+    assert first != second
