@@ -119,8 +119,9 @@ def enrich(run: Run) -> None:
     run.table("pin_texts", made, lambda: buckets)
     rendering = {"sources": text.sources, "max_tokens": text.max_tokens, "backbone": run.recipe.teacher.backbone}
     run.table("composed", ws.made_from(["pin_texts"], rendering=rendering), lambda: assembly.composed(recipe, ws))
-    made = ws.made_from(["pin_texts"])
+    made = ws.made_from(["pin_texts"], version=match_index.VERSION)
     run.folder("signals/match", made, lambda out, scratch: match_index.build(assembly.batches(ws, "pin_texts"), out))
+    made = ws.made_from(["pin_texts"])
     run.folder("index/lexical", made, lambda out, scratch: lexical.build(assembly.batches(ws, "pin_texts"), out))
 
 

@@ -55,12 +55,12 @@ pins = 20_000
 days = 30
 
 [teacher]
-epochs = 3
+epochs = 2
 learning_rate = 2e-4
 tokens_per_batch = 2_000
 
 [labels]
-per_human_label = 10            # a hundred in real use; ten keep the demo to minutes
+per_human_label = 8             # a hundred in real use; eight keep the demo to minutes
 
 [student]
 epochs = 8

@@ -1,12 +1,16 @@
-"""Match features of one query and many Pins, in one pass over the Pins' terms.
+"""Match features of queries and Pins, in one pass over the Pins' terms.
 
 Per field and over all fields together: BM25 (Robertson and Zaragoza 2009; k1 = 1.2, b = 0.75), the share of the query's
 terms found, plain and weighted by rarity, the longest run of query terms in order, and the share of neighbouring
 query terms that stand together. Over the title: the last query term (often the thing asked for), numbers, how much of
-the title the query covers, equality, and how alike the closest title term is to each query term (for typos).
+the title the query covers, equality, where query terms stand, and how alike the closest title term is to each query
+term (for typos).
+
+A query term is found where it stands, where it is written as one with its neighbour ("fence panel", "fencepanel"), and
+where it is written as two.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -21,183 +25,311 @@ FIELDS = (
     "link_description",
 )
 PER_FIELD = ("bm25", "share", "rarity_share", "phrase", "neighbours")
-TITLE = ("last_term", "numbers", "numbers_missing", "coverage", "equal", "closest_mean", "closest_least")
+ALL = PER_FIELD[:3]
+TITLE = (
+    "last_term",
+    "numbers",
+    "numbers_missing",
+    "coverage",
+    "equal",
+    "closest_mean",
+    "closest_least",
+    "closest_rarity",
+    "first_found",
+    "last_found",
+)
 QUERY = ("terms", "rarity", "unknown_terms")
 NAMES = (
-    *(f"{field}.{name}" for field in (*FIELDS, "all") for name in PER_FIELD[: 5 if field != "all" else 3]),
+    *(f"{field}.{name}" for field in FIELDS for name in PER_FIELD),
+    *(f"all.{name}" for name in ALL),
+    "all.closest_unknown",
     *(f"title.{name}" for name in TITLE),
     *(f"{field}.length" for field in FIELDS),
     *(f"query.{name}" for name in QUERY),
 )
 K1, B = 1.2, 0.75
 MOST_TERMS = 32  # of a query; more are ignored
-_MEMO = 8_192  # slots in which the likeness of terms is remembered within one query
+LEAST_ALIKE = 0.3  # spellings that share less are not alike at all: any two words share something
+APART = 1 << 30  # a bit of tokens, see Terms
+_SLOTS = 256  # that terms fall into, by number; a power of two
+
+_ALL = len(FIELDS) * len(PER_FIELD)
+_TITLE = _ALL + len(ALL) + 1
+_LENGTHS = _TITLE + len(TITLE)
+_QUERY = _LENGTHS + len(FIELDS)
 
 
-@dataclass(frozen=True)
-class Terms:
-    """Terms of many Pins: `tokens[field_offsets[p, f]:field_offsets[p, f + 1]]` are those of Pin p's field f."""
+class Terms(NamedTuple):
+    """Terms of many Pins: `tokens[offsets[p, f]:offsets[p, f + 1]]` are those of Pin p's field f.
+
+    The first term of a text, and of each entry of a list, has the bit APART set: no phrase spans two entries.
+    """
 
     tokens: np.ndarray  # int32
     offsets: np.ndarray  # int64 (pins, fields + 1)
-    gram_offsets: np.ndarray  # int64 (terms + 1,): the character trigrams of each term
-    grams: np.ndarray  # int32
+    gram_offsets: np.ndarray  # of each term, as in `grams.Grams`
+    grams: np.ndarray
+    signatures: np.ndarray
 
 
-@dataclass(frozen=True)
-class Query:
-    """A query in the same numbering of terms; −1 for a term that no Pin has."""
+WORD = np.dtype(
+    [
+        ("term", np.int32),
+        ("glued", np.int32),  # the word and the next one, written as one
+        ("first", np.int32),  # the two words that this one is made of
+        ("second", np.int32),
+        ("rarity", np.float32),  # inverse document frequency
+        ("known", np.bool_),  # whether any Pin of the index has the term
+        ("number", np.bool_),
+        ("grams", np.int64),  # where its trigrams begin and end
+        ("grams_end", np.int64),
+        ("signature", np.uint64),
+    ]
+)
 
-    terms: np.ndarray  # int32 (m,)
-    rarity: np.ndarray  # float32 (m,): inverse document frequency
-    numbers: np.ndarray  # bool (m,)
-    gram_offsets: np.ndarray  # int64 (m + 1,)
-    grams: np.ndarray  # int32
+
+class Queries(NamedTuple):
+    """Terms of queries, one after another, in the Pins' numbering; −1 for what no Pin has."""
+
+    begins: np.ndarray  # int64 (queries + 1,)
+    words: np.ndarray  # WORD (m,)
+    grams: np.ndarray
 
 
-def features(query: Query, pins: Terms, rows: np.ndarray, mean_lengths: np.ndarray) -> np.ndarray:
-    """Features of a query and the Pins `rows` (−1: an unknown Pin, without any text), float32 (n, f)."""
+def features(
+    queries: Queries, pins: Terms, mean_lengths: np.ndarray, rows: np.ndarray, begins: np.ndarray
+) -> np.ndarray:
+    """Features of query q and each Pin of `rows[begins[q]:begins[q + 1]]`, float32 (rows, f).
+
+    Row −1 is an unknown Pin, without any text. A query without terms has no features: its rows are zeros.
+    """
     out = np.zeros((len(rows), len(NAMES)), dtype=np.float32)
-    if len(query.terms):
-        q, p = query, pins
-        _features(
-            (q.terms, q.rarity, q.numbers, q.gram_offsets, q.grams),
-            (p.tokens, p.offsets, p.gram_offsets, p.grams),
-            np.ascontiguousarray(rows, dtype=np.int64),
-            mean_lengths,
-            out,
-        )
+    _features(queries, pins, mean_lengths, np.ascontiguousarray(rows, dtype=np.int64), begins, out)
     return out
 
 
-@numba.njit(cache=True, nogil=True)
-def _features(query, pins, rows, mean_lengths, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    terms, rarity = query[0], query[1]
-    tokens, offsets = pins[0], pins[1]
-    m, fields = len(terms), len(mean_lengths) - 1
-    counts = np.zeros((fields + 1, m), dtype=np.int32)
-    memo_key = np.full((m, _MEMO), -1, dtype=np.int32)
-    memo = np.zeros((m, _MEMO), dtype=np.float32)
-    rare = np.float32(0)
-    unknown = np.float32(0)
-    for j in range(m):
-        rare += rarity[j]
-        unknown += terms[j] < 0
-    for i in range(len(rows)):
-        line = out[i]
-        last = len(line)
-        line[last - 3], line[last - 2], line[last - 1] = m, rare, unknown / m
-        row = rows[i]
-        if row < 0:
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+_inlined = numba.njit(inline="always", error_model="numpy")  # what runs for each term: a call costs more than its work
+
+
+@_compiled
+def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    counts = np.zeros((len(mean_lengths), MOST_TERMS), dtype=np.int32)
+    slots = np.zeros(_SLOTS, dtype=np.uint64)
+    keys = np.empty((MOST_TERMS, _SLOTS), dtype=np.int32)
+    held = queries.grams, keys, np.empty((MOST_TERMS, _SLOTS), dtype=np.float32)
+    for q in range(len(begins) - 1):
+        words = queries.words[queries.begins[q] : queries.begins[q + 1]]
+        m = len(words)
+        if m == 0:
             continue
-        counts[:] = 0
-        at = 0
-        length_all = 0
-        for f in range(fields):
-            begin, end = offsets[row, f], offsets[row, f + 1]
-            length_all += end - begin
-            if end > begin:
-                run, together = _count(terms, tokens, begin, end, counts[f])
-                for j in range(m):
-                    counts[fields, j] += counts[f, j]
-                _summary(counts[f], rarity, rare, end - begin, mean_lengths[f], line, at)
-                line[at + 3] = run / np.float32(m)
-                line[at + 4] = together / np.float32(m - 1) if m > 1 else line[at + 1]
-            at += 5
-        if length_all:
-            _summary(counts[fields], rarity, rare, length_all, mean_lengths[fields], line, at)
-        at += 3
-        _title(query, pins, row, counts[0], memo_key, memo, line, at)
-        at += 7
-        for f in range(fields):
-            line[at + f] = np.log1p(np.float32(offsets[row, f + 1] - offsets[row, f]))
-
-
-@numba.njit(cache=True, nogil=True)
-def _count(terms, tokens, begin, end, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Count each query term; return the longest run of consecutive query terms and how many neighbours stand so."""
-    m = len(terms)
-    longest, together, seen = 0, 0, np.uint64(0)
-    for t in range(begin, end):
+        _mark(words, slots)
+        keys[:m] = -1
+        rare, unknown = np.float32(0), np.float32(0)
         for j in range(m):
-            if tokens[t] != terms[j]:
+            rare += words[j].rarity
+            unknown += not words[j].known
+        for i in range(begins[q], begins[q + 1]):
+            line = out[i]
+            line[_QUERY], line[_QUERY + 1], line[_QUERY + 2] = m, rare, unknown / np.float32(m)
+            if rows[i] >= 0:
+                bounds = pins.offsets[rows[i]]
+                _fields(words, slots, pins.tokens, bounds, counts, line)
+                _summaries(words, counts, bounds, mean_lengths, line)
+                _title(words, pins.tokens, bounds, counts, line)
+                _alike(words, counts, held, pins, bounds, line)
+
+
+@_compiled
+def _mark(words, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Set bit j of the slots of all terms by which word j may be found: the Pins' other terms need not be compared."""
+    slots[:] = 0
+    for j in range(len(words)):
+        for term in (words[j].term, words[j].glued, words[j].first):
+            if term >= 0:
+                slots[_slot(term)] |= np.uint64(1) << np.uint64(j)
+
+
+@_inlined
+def _slot(term):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    return np.uint32(np.uint32(term) * np.uint32(2654435769)) >> np.uint32(24)  # numba multiplies in 64 bits
+
+
+@_compiled
+def _fields(words, slots, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Count terms by field; phrases."""
+    m, last_field = np.float32(len(words)), len(bounds) - 1
+    counts[:, : len(words)] = 0
+    for f in range(last_field):
+        begin, end = bounds[f], bounds[f + 1]
+        if begin == end:
+            continue
+        run, together, covered, first, after = _count(words, slots, tokens, bounds, f, counts)
+        if run:
+            for j in range(len(words)):
+                counts[last_field, j] += counts[f, j]
+            at = f * len(PER_FIELD)
+            line[at + 3] = run / m
+            line[at + 4] = together / (m - 1) if m > 1 else np.float32(1)
+            if f == 0:
+                length = np.float32(end - begin)
+                line[_TITLE + 3] = covered / length
+                line[_TITLE + 8], line[_TITLE + 9] = 1 - (first - begin) / length, (after - begin) / length
+
+
+@_compiled
+def _count(words, slots, tokens, bounds, f, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Count each query term.
+
+    Returns the longest run of consecutive query terms, how many of them stand before their neighbour, how many of the
+    field's terms are query terms, where the first one is, and what is after the last one.
+    """
+    m, begin, end = len(words), bounds[f], bounds[f + 1]
+    longest, together, seen, covered, first, after = 0, 0, np.uint64(0), 0, end, begin
+    for t in range(begin, end):
+        token = tokens[t] & ~APART
+        candidates = slots[_slot(token)]
+        while candidates:
+            j = _lowest(candidates)
+            candidates &= candidates - np.uint64(1)
+            taken, read = _step(words[j], token, tokens, t + 1, end)
+            if not taken:
                 continue
-            counts[j] += 1
-            run = 1
-            while j + run < m and t + run < end and tokens[t + run] == terms[j + run]:
-                run += 1
-            longest = max(longest, run)
-            if run > 1 and not (seen >> np.uint64(j)) & np.uint64(1):
+            for k in range(j, j + taken):
+                counts[f, k] += 1
+            first = min(first, t)
+            covered += max(0, t + read - max(t, after))
+            after = max(after, t + read)
+            here, there = j + taken, t + read
+            while here < m and there < end and taken:
+                taken, read = _step(words[here], tokens[there], tokens, there + 1, end)
+                here, there = here + taken, there + read
+            longest = max(longest, here - j)
+            if here - j > 1 and not (seen >> np.uint64(j)) & np.uint64(1):
                 seen |= np.uint64(1) << np.uint64(j)
                 together += 1
-    return longest, together
+    return longest, together, covered, first, after
 
 
-@numba.njit(cache=True, nogil=True)
-def _summary(counts, rarity, rare, length, mean_length, line, at):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """BM25, share of terms found, and that share weighted by rarity, of one field."""
-    norm = np.float32(K1) * (np.float32(1 - B) + np.float32(B) * np.float32(length) / mean_length)
-    score, found, weight = np.float32(0), np.float32(0), np.float32(0)
-    for j in range(len(counts)):
-        if counts[j]:
-            score += rarity[j] * np.float32(counts[j]) * np.float32(K1 + 1) / (np.float32(counts[j]) + norm)
-            found += 1
-            weight += rarity[j]
-    line[at], line[at + 1], line[at + 2] = score, found / len(counts), weight / rare
+@_inlined
+def _step(word, token, tokens, after, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How many query terms from `word` on are found at a token, and in how many tokens: 0 and 0, or 1 or 2 of each."""
+    if token == word.term:
+        return 1, 1
+    if token == word.glued:
+        return 2, 1
+    if token == word.first and after < end and tokens[after] == word.second:
+        return 1, 2
+    return 0, 0
 
 
-@numba.njit(cache=True, nogil=True)
-def _title(query, pins, row, counts, memo_key, memo, line, at):  # type: ignore[no-untyped-def]  # pragma: no cover
-    terms, numbers = query[0], query[2]
-    tokens, offsets = pins[0], pins[1]
-    begin, end, m = offsets[row, 0], offsets[row, 1], len(terms)
-    asked, got, total, least, covered = 0, 0, np.float32(0), np.float32(1), 0
+@_compiled
+def _summaries(words, counts, bounds, mean_lengths, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """BM25, share of terms found, and that share weighted by rarity, of each field and all; lengths of fields."""
+    last_field, rare = len(bounds) - 1, line[_QUERY + 1]
+    for f in range(last_field + 1):
+        length = np.float32(bounds[f + 1] - bounds[f] if f < last_field else bounds[f] - bounds[0])
+        if length == 0:
+            continue
+        norm = np.float32(K1) * (np.float32(1 - B) + np.float32(B) * length / mean_lengths[f])
+        score, found, weight = np.float32(0), 0, np.float32(0)
+        for j in range(len(words)):
+            if counts[f, j]:
+                count, rarity = np.float32(counts[f, j]), words[j].rarity
+                score += rarity * count * np.float32(K1 + 1) / (count + norm)
+                found += 1
+                weight += rarity
+        at = f * len(PER_FIELD)
+        line[at], line[at + 1], line[at + 2] = score, found / np.float32(len(words)), weight / rare
+        if f < last_field:
+            line[_LENGTHS + f] = np.log1p(length)
+
+
+@_compiled
+def _title(words, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """What is asked of the title but likeness."""
+    m, begin, end, at = len(words), bounds[0], bounds[1], _TITLE
+    asked, got, equal = 0, 0, end - begin == m
     for j in range(m):
-        best = np.float32(1) if counts[j] else np.float32(0)
-        if numbers[j]:
-            asked += 1
-            got += counts[j] > 0
-        if not counts[j]:
-            for t in range(begin, end):
-                best = max(best, _alike(query, pins, j, tokens[t], memo_key, memo))
-        total += best
-        least = min(least, best)
-    for t in range(begin, end):
-        for j in range(m):
-            if tokens[t] == terms[j]:
-                covered += 1
-                break
-    line[at] = counts[m - 1] > 0
+        asked += words[j].number
+        got += words[j].number and counts[0, j] > 0
+        equal = equal and tokens[begin + j] & ~APART == words[j].term
+    line[at] = counts[0, m - 1] > 0
     line[at + 1] = got / np.float32(asked) if asked else np.float32(0)
     line[at + 2] = asked - got
-    line[at + 3] = covered / np.float32(end - begin) if end > begin else np.float32(0)
-    equal = end - begin == m
-    if equal:
-        for j in range(m):
-            equal = equal and tokens[begin + j] == terms[j]
     line[at + 4] = equal
-    line[at + 5] = total / np.float32(m)
-    line[at + 6] = least
 
 
-@numba.njit(cache=True, nogil=True)
-def _alike(query, pins, j, token, memo_key, memo):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Dice coefficient of the character trigrams of query term j and a term, remembered within the query."""
-    slot = token % _MEMO
-    if memo_key[j, slot] == token:
-        return memo[j, slot]
-    a, a_end = query[3][j], query[3][j + 1]
-    b, b_end = pins[2][token], pins[2][token + 1]
-    size, common = np.float32(a_end - a + b_end - b), 0
+@_compiled
+def _alike(words, counts, held, pins, bounds, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How alike the title's closest term is to each query term; the closest of any field, for terms no Pin has."""
+    asked, unknown, total, least, weight = 0, np.float32(0), np.float32(0), np.float32(1), np.float32(0)
+    for j in range(len(words)):
+        best = np.float32(1) if counts[0, j] else _closest(words, j, held, pins, bounds[0], bounds[1])
+        total += best
+        weight += best * words[j].rarity
+        least = min(least, best)
+        if not words[j].known:
+            asked += 1
+            unknown += max(best, _closest(words, j, held, pins, bounds[1], bounds[-1]))
+    line[_ALL + 3] = unknown / np.float32(asked) if asked else np.float32(1)
+    line[_TITLE + 5], line[_TITLE + 6] = total / np.float32(len(words)), least
+    line[_TITLE + 7] = weight / line[_QUERY + 1]
+
+
+@_compiled
+def _closest(words, j, held, pins, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Dice coefficient of the trigrams of a query term and those of the closest term; numbers are like no other.
+
+    What was worked out stays in a slot of `held` until another term takes it.
+    """
+    word, (grams, keys, values), best = words[j], held, np.float32(0)
+    if word.number:
+        return best
+    size = word.grams_end - word.grams
+    sharing = size - _ones(word.signature)  # trigrams beyond the first on the same bit
+    fewest = (np.float32(LEAST_ALIKE) * size - 2 * sharing) / np.float32(2 - LEAST_ALIKE)  # shared bits that may do
+    for t in range(begin, end):
+        token = pins.tokens[t] & ~APART
+        signature = pins.signatures[token]
+        shared = _ones(signature & word.signature)
+        if shared <= fewest:
+            continue
+        most = np.float32(2 * min(shared + sharing, size))
+        if most > max(best, np.float32(LEAST_ALIKE)) * np.float32(size + _ones(signature)):
+            slot = token & (_SLOTS - 1)
+            if keys[j, slot] != token:
+                a, b = pins.gram_offsets[token], pins.gram_offsets[token + 1]
+                common = _common(grams, word.grams, word.grams_end, pins.grams, a, b)
+                keys[j, slot], values[j, slot] = token, np.float32(2 * common) / np.float32(size + b - a)
+            alike = values[j, slot]
+            if alike > np.float32(LEAST_ALIKE):
+                best = max(best, alike)
+    return best
+
+
+@_inlined
+def _common(grams, a, a_end, others, b, b_end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How many trigrams two terms share, both in ascending order."""
+    common = 0
     while a < a_end and b < b_end:
-        if query[4][a] == pins[3][b]:
-            common += 1
-            a += 1
-            b += 1
-        elif query[4][a] < pins[3][b]:
-            a += 1
-        else:
-            b += 1
-    memo_key[j, slot] = token
-    memo[j, slot] = np.float32(2 * common) / size if size else np.float32(0)
-    return memo[j, slot]
+        one, other = grams[a], others[b]
+        common += one == other
+        a += one <= other
+        b += other <= one
+    return common
+
+
+@_inlined
+def _lowest(bits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Which is the lowest bit that is set."""
+    return _ones((bits & (~bits + np.uint64(1))) - np.uint64(1))
+
+
+@_inlined
+def _ones(bits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How many bits are set."""
+    bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))

@@ -4,6 +4,7 @@ A folder of `.npy` arrays (never pickled), `terms.arrow` (term, Pins that have i
 """
 
 import json
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 
-from limbeck.signals.match import FIELDS, MOST_TERMS, NAMES, Query, Terms, features
-from limbeck.signals.tokens import is_number, terms, trigrams
+from limbeck.signals import grams
+from limbeck.signals.match import APART, FIELDS, NAMES, Terms, features
+from limbeck.signals.tokens import MOST_CHARACTERS, surfaces, terms_of
+from limbeck.signals.vocabulary import Vocabulary
+
+VERSION = 2  # raise it when the same texts are to give another index: workspaces then rebuild theirs
 
 
 class MatchIndex:
-    """Match features of (query, Pin) pairs, for known Pins and for documents given as text."""
+    """Match features of (query, Pin) pairs, for known Pins and for documents given as text. Threads may share it."""
 
     names = NAMES
 
     def __init__(self, folder: Path) -> None:
         found = feather.read_table(folder / "terms.arrow")
-        self._number = {t: i for i, t in enumerate(found.column("term").to_pylist())}
-        self._frequency = found.column("pins").to_numpy()
         self.pin_ids: list[str] = feather.read_table(folder / "pins.arrow").column("pin_id").to_pylist()
         self._row = {p: i for i, p in enumerate(self.pin_ids)}
-        arrays = ("tokens", "offsets", "gram_offsets", "grams")
-        self._pins = Terms(*(np.load(folder / f"{a}.npy", mmap_mode="r") for a in arrays))
+        counts = found.column("pins").to_numpy()
+        self._vocabulary = Vocabulary(found.column("term").to_pylist(), counts, len(self.pin_ids))
+        # As plain arrays: the kernel takes ten times as long to look at a `memmap` of the same memory.
+        self._pins = Terms(*(np.asarray(np.load(folder / f"{a}.npy", mmap_mode="r")) for a in Terms._fields))
         statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
         self._mean_lengths = np.asarray(statistics["mean_lengths"], dtype=np.float32)
 
@@ -38,51 +43,30 @@ class MatchIndex:
 
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Features of one query and many Pins, float32 (n, f), named by `names`."""
-        return features(self._query(terms(query), self._number), self._pins, rows, self._mean_lengths)
+        return features(self._vocabulary.ask([query]), self._pins, self._mean_lengths, rows, np.array([0, len(rows)]))
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Features of row-aligned queries and Pins, float32 (n, f)."""
-        out = np.zeros((len(queries), len(NAMES)), dtype=np.float32)
-        places: dict[str, list[int]] = {}
-        for place, query in enumerate(queries):
-            places.setdefault(query, []).append(place)
-        for query, here in places.items():
-            out[here] = self.features(query, rows[here])
+        place: dict[str, int] = {}
+        asked = np.fromiter((place.setdefault(q, len(place)) for q in queries), np.int64, len(queries))
+        order = np.argsort(asked, kind="stable")
+        begins = np.searchsorted(asked[order], np.arange(len(place) + 1))
+        out = np.empty((len(queries), len(NAMES)), dtype=np.float32)
+        out[order] = features(self._vocabulary.ask(list(place)), self._pins, self._mean_lengths, rows[order], begins)
         return out
 
     def features_of(self, query: str, documents: Sequence[Mapping[str, object]]) -> np.ndarray:
         """Features of a query and documents with any of the fields of a Pin's texts, by the same kernel."""
-        asked = terms(query)
         builder = _Builder()
         for document in documents:
-            builder.add([_said(document.get(f)) for f in FIELDS])
-        out = features(
-            self._query(asked, builder.number), builder.terms(), np.arange(len(documents)), self._mean_lengths
-        )
-        counted = asked[:MOST_TERMS]
-        out[:, NAMES.index("query.unknown_terms")] = sum(t not in self._number for t in counted) / max(1, len(counted))
-        return out
+            builder.add(document)
+        asked = self._vocabulary.ask([query], builder.number)
+        rows = np.arange(len(documents))
+        return features(asked, builder.terms(), self._mean_lengths, rows, np.array([0, len(rows)]))
 
     def ideal(self, query: str) -> float:
-        """The BM25 that a query reaches where every term is found very often: what scores are normalised by."""
-        return float(sum(self._rarity(t) for t in terms(query)[:MOST_TERMS]))
-
-    def _rarity(self, term: str) -> float:
-        """BM25's inverse document frequency, over all fields together; never negative."""
-        known = self._number.get(term)
-        pins = int(self._frequency[known]) if known is not None else 0
-        return float(np.log1p((len(self.pin_ids) - pins + 0.5) / (pins + 0.5)))
-
-    def _query(self, asked: Sequence[str], number: Mapping[str, int]) -> Query:
-        asked = asked[:MOST_TERMS]
-        grams = [trigrams(t) for t in asked]
-        return Query(
-            terms=np.fromiter((number.get(t, -1) for t in asked), np.int32, len(asked)),
-            rarity=np.fromiter((self._rarity(t) for t in asked), np.float32, len(asked)),
-            numbers=np.fromiter(map(is_number, asked), np.bool_, len(asked)),
-            gram_offsets=_offsets(grams),
-            grams=np.fromiter((g for gs in grams for g in gs), np.int32),
-        )
+        """The BM25 that a query reaches where every term is found once in a text of mean length."""
+        return float(self._vocabulary.ask([query]).words["rarity"].sum())
 
 
 class _Builder:
@@ -91,38 +75,45 @@ class _Builder:
     def __init__(self) -> None:
         self.number: dict[str, int] = {}
         self.frequency: list[int] = []
-        self._tokens: list[np.ndarray] = []
-        self._offsets: list[list[int]] = []
-        self._end = 0
+        self._known: dict[str, list[int]] = {}  # of surfaces that are one term: nearly all, often met again
+        self._tokens, self._offsets = array("i"), array("q")
 
-    def add(self, fields: Sequence[str]) -> None:
-        """One Pin, its fields' texts in the order of FIELDS."""
-        offsets, present = [self._end], set()
-        for text in fields:
-            found = [self._number_of(t) for t in terms(text)] if text else []
-            self._tokens.append(np.asarray(found, dtype=np.int32))
-            present.update(found)
-            self._end += len(found)
-            offsets.append(self._end)
-        for number in present:
+    def add(self, texts: Mapping[str, object]) -> None:
+        """One Pin, by field."""
+        begin = len(self._tokens)
+        for parts in (_parts(texts.get(field)) for field in FIELDS):
+            self._offsets.append(len(self._tokens))
+            for part in parts:
+                self._add(part)
+        self._offsets.append(len(self._tokens))
+        for number in {t & ~APART for t in self._tokens[begin:]}:
             self.frequency[number] += 1
-        self._offsets.append(offsets)
 
     def terms(self) -> Terms:
-        """All that was added."""
-        grams = [trigrams(t) for t in self.number]
-        return Terms(
-            tokens=np.concatenate([np.zeros(0, np.int32), *self._tokens]),
-            offsets=np.asarray(self._offsets, dtype=np.int64).reshape(-1, len(FIELDS) + 1),
-            gram_offsets=_offsets(grams),
-            grams=np.fromiter((g for gs in grams for g in gs), np.int32),
+        """All that was added; read-only, as a memory-mapped index is, so that the kernel is compiled once for both."""
+        found = Terms(
+            np.frombuffer(self._tokens, dtype=np.int32),
+            np.frombuffer(self._offsets, dtype=np.int64).reshape(-1, len(FIELDS) + 1),
+            *grams.of(list(self.number)),
         )
+        for each in found:
+            each.setflags(write=False)
+        return found
 
-    def _number_of(self, term: str) -> int:
-        number = self.number.setdefault(term, len(self.number))
-        if number == len(self.frequency):
-            self.frequency.append(0)
-        return number
+    def _add(self, part: str) -> None:
+        begin = len(self._tokens)
+        for surface in surfaces(part):
+            found = self._known.get(surface)
+            self._tokens.extend(self._numbered(surface) if found is None else found)
+        if len(self._tokens) > begin:
+            self._tokens[begin] |= APART
+
+    def _numbered(self, surface: str) -> list[int]:
+        numbers = [self.number.setdefault(term, len(self.number)) for term in terms_of(surface)]
+        self.frequency += [0] * (len(self.number) - len(self.frequency))
+        if len(numbers) == 1 and len(surface) <= MOST_CHARACTERS:
+            self._known[surface] = numbers
+        return numbers
 
 
 def build(pin_texts: Iterable[pa.Table], out: Path) -> None:
@@ -131,10 +122,10 @@ def build(pin_texts: Iterable[pa.Table], out: Path) -> None:
     for batch in pin_texts:
         pins += batch.column("pin_id").to_pylist()
         for row in batch.select(list(FIELDS)).to_pylist():
-            builder.add([_said(row[f]) for f in FIELDS])
+            builder.add(row)
     found = builder.terms()
-    for name in ("tokens", "offsets", "gram_offsets", "grams"):
-        np.save(out / f"{name}.npy", getattr(found, name), allow_pickle=False)
+    for name, values in found._asdict().items():
+        np.save(out / f"{name}.npy", values, allow_pickle=False)
     counts = pa.table({"term": pa.array(builder.number, pa.string()), "pins": pa.array(builder.frequency, pa.int64())})
     feather.write_feather(counts, out / "terms.arrow", compression="uncompressed")
     feather.write_feather(pa.table({"pin_id": pa.array(pins, pa.string())}), out / "pins.arrow")
@@ -153,12 +144,8 @@ def _mean_lengths(found: Terms) -> list[float]:
     return [max(1.0, float(c[c > 0].mean()) if (c > 0).any() else 1.0) for c in columns]
 
 
-def _said(value: Any) -> str:
-    """A field as one text; the entries of a list are set apart so that no phrase spans two."""
+def _parts(value: Any) -> Iterable[str]:
+    """The texts of a field: none, one, or the entries of a list."""
     if value is None:
-        return ""
-    return value if isinstance(value, str) else " , ".join(map(str, value))
-
-
-def _offsets(parts: Sequence[Sequence[int]]) -> np.ndarray:
-    return np.cumsum([0, *map(len, parts)], dtype=np.int64)
+        return ()
+    return (value,) if isinstance(value, str) else map(str, value)

@@ -1,38 +1,83 @@
-"""Text to terms in any script: accents folded, numbers apart, English stemmed, unspaced scripts in pairs."""
+"""Text to terms, the same for queries and Pins, in any script; nothing here knows a language.
+
+Accents are folded, numbers stand apart from letters, words lose their English endings, scripts written without spaces
+become characters and pairs of them.
+"""
 
 import functools
-import re
 import unicodedata
 
+import regex
 import Stemmer
 
 from limbeck.text.scripts import UNSPACED
 
+MOST_CHARACTERS = 40  # of a word or a number: what is longer is no word, and its rest is not read
+_NUMBER = r"\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[./]\d+)*"
+_WORD = rf"[^\W\d_](?:(?!{UNSPACED})[\p{{L}}\p{{M}}])*"
+_SURFACE = regex.compile(rf"{UNSPACED}+|{_NUMBER}|{_WORD}")
+_STARTS_UNSPACED = regex.compile(UNSPACED)
+_HAN = regex.compile(r"\p{Han}")
+_OTHER_DIGIT = regex.compile(r"(?![0-9])\d")
+_VULGAR = regex.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")  # "1½" is not "11/2"
+# Accents, which NFKD sets apart, and the vowel points and tatweel that Hebrew and Arabic are mostly written without.
+_MARKS = regex.compile("[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670]+")
+_IRREGULAR = {
+    **{f"{start}ves": f"{start}f" for start in ("shel", "lea", "hal", "wol", "cal", "loa", "thie", "sel", "el", "hoo")},
+    **{f"{start}ves": f"{start}fe" for start in ("kni", "wi", "li")},
+    "feet": "foot",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "teeth": "tooth",
+    "mice": "mouse",
+    "geese": "goose",
+}
 _stemmer = Stemmer.Stemmer("english", maxCacheSize=0)
-_WORD = re.compile(rf"({UNSPACED}+)|(\d+(?:[./]\d+)*)|([^\W\d_]+)")
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text, in order. "3/4in LED lights" gives 3/4, in, led, light; 東京塔 gives 東京, 京塔."""
-    found: list[str] = []
-    for unspaced, number, word in _WORD.findall(fold(text)):
-        found += _pairs(unspaced) if unspaced else [number or _stem(word)]
+    """The terms of a text, in order. "3/4in LED lights" gives 3/4, in, led, light; 東京塔 gives 東, 東京, 京, ..."""
+    return [term for surface in surfaces(text) for term in terms_of(surface)]
+
+
+def surfaces(text: str) -> list[str]:
+    """The words, numbers and unspaced runs of a text, folded, in order."""
+    found: list[str] = _SURFACE.findall(fold(text))
     return found
 
 
+def terms_of(surface: str) -> tuple[str, ...]:
+    """The terms of one word, number or unspaced run."""
+    if _STARTS_UNSPACED.match(surface):
+        return _of_run(surface)
+    return (surface.replace(",", "")[:MOST_CHARACTERS] if is_number(surface) else stem(surface[:MOST_CHARACTERS]),)
+
+
+def _of_run(run: str) -> tuple[str, ...]:
+    """Pairs of neighbouring characters, and Han characters by themselves too: many of them are words."""
+    if len(run) == 1:
+        return (run,)
+    found: list[str] = []
+    for here, following in zip(run, [*run[1:], ""]):
+        found += [here] if _HAN.match(here) else []
+        found += [here + following] if following else []
+    return tuple(found)
+
+
 def fold(text: str) -> str:
-    """Lower case, one form of each character, and no accents on Latin, Greek and Cyrillic letters."""
+    """Lower case, one form of each character, no accents and no vowel points."""
     if text.isascii():
         return text.lower()
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(c for c in parts if not "\u0300" <= c <= "\u036f")
-    return unicodedata.normalize("NFC", bare)
+    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _VULGAR.sub(" ", text)).casefold())
+    bare = unicodedata.normalize("NFC", _MARKS.sub("", parts)).replace("⁄", "/")
+    return _OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), bare)
 
 
-def trigrams(term: str) -> list[int]:
-    """Distinct character trigrams of a term with its ends marked, hashed to 31 bits, ascending."""
-    marked = f"<{term}>"
-    return sorted({_hash(marked[i : i + 3]) for i in range(max(1, len(marked) - 2))})
+@functools.lru_cache(maxsize=100_000)
+def stem(word: str) -> str:
+    """A folded word without its English ending; one that is not in Latin letters stays as it is."""
+    return _stemmer.stemWord(_IRREGULAR.get(word, word)) if word.isascii() else word
 
 
 def is_number(term: str) -> bool:
@@ -40,18 +85,6 @@ def is_number(term: str) -> bool:
     return term[:1].isdigit()
 
 
-def _pairs(run: str) -> list[str]:
-    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
-
-
-@functools.lru_cache(maxsize=200_000)
-def _stem(word: str) -> str:
-    return _stemmer.stemWord(word) if word.isascii() else word
-
-
-def _hash(gram: str) -> int:
-    """FNV-1a over code points: the same on every machine, unlike `hash`."""
-    value = 2166136261
-    for character in gram:
-        value = ((value ^ ord(character)) * 16777619) & 0xFFFFFFFF
-    return value >> 1
+def is_word(surface: str) -> bool:
+    """Whether a surface is a word in a script with spaces."""
+    return not is_number(surface) and not _STARTS_UNSPACED.match(surface)

@@ -1,0 +1,56 @@
+"""Character trigrams of terms, in bulk: how alike two spellings are.
+
+A signature has one of 64 bits set for each trigram: two terms share no more trigrams than their signatures share bits
+(but for trigrams on the same bit), so that most pairs are told apart without looking at their trigrams.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+
+class Grams(NamedTuple):
+    """Distinct trigrams of term t, its ends marked: `hashes[offsets[t]:offsets[t + 1]]`, ascending."""
+
+    offsets: np.ndarray  # int64 (terms + 1,)
+    hashes: np.ndarray  # uint32
+    signatures: np.ndarray  # uint64 (terms,)
+
+
+def of(terms: Sequence[str]) -> Grams:
+    """The trigrams of terms; the same on every machine."""
+    marked = "".join(f"<{term}>" for term in terms)
+    ends = np.cumsum([0, *(len(term) + 2 for term in terms)], dtype=np.int64)
+    return Grams(*_grams(np.frombuffer(marked.encode("utf-32-le"), dtype=np.uint32), ends))
+
+
+@numba.njit(cache=True, nogil=True)
+def _grams(characters, ends):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    count = len(ends) - 1
+    offsets = np.zeros(count + 1, np.int64)
+    hashes = np.empty(len(characters), np.uint32)
+    signatures = np.zeros(count, np.uint64)
+    for term in range(count):
+        size = max(1, ends[term + 1] - ends[term] - 2)
+        found = np.empty(size, np.uint32)
+        for i in range(size):
+            found[i] = _hash(characters, ends[term] + i, min(ends[term] + i + 3, ends[term + 1]))
+        end = offsets[term]
+        for value in np.sort(found):
+            if end == offsets[term] or hashes[end - 1] != value:
+                hashes[end] = value
+                signatures[term] |= np.uint64(1) << np.uint64(value >> np.uint32(26))
+                end += 1
+        offsets[term + 1] = end
+    return offsets, hashes[: offsets[count]].copy(), signatures
+
+
+@numba.njit(cache=True, nogil=True)
+def _hash(characters, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """FNV-1a over code points, its bits mixed once more: the upper ones make the signature."""
+    value = np.uint32(2166136261)
+    for i in range(begin, end):
+        value = np.uint32((value ^ characters[i]) * np.uint32(16777619))
+    return np.uint32((value ^ (value >> np.uint32(15))) * np.uint32(2246822519))
