@@ -55,7 +55,7 @@ pins = 20_000
 days = 30
 
 [teacher]
-epochs = 2
+epochs = 3
 learning_rate = 2e-4
 tokens_per_batch = 2_000
 

@@ -80,6 +80,18 @@ def test_killed_at_random_moments_a_run_goes_on_to_the_same_tables(home, finishe
     assert besiege(home, finished, tmp_path, 5, seed=1) == 5
 
 
+@pytest.mark.parametrize("name", ["pins", "soft_labels"])
+def test_killed_between_two_shards_the_first_is_kept(home, copy, finished, name):
+    Workspace(copy).remove(name)
+    watched = Watched(home, copy)
+    ended = home.limbeck("--quiet", "run", TINY, "--workspace", copy, prepare=Crash("after", 1))
+    assert ended.code == -signal.SIGKILL
+    watched.look()
+    assert len(list((copy / "tables" / name).glob("*.parquet"))) == 1
+    assert not Workspace(copy).has(name)
+    watched.finish(finished)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_killed_at_fifty_random_moments(home, finished, tmp_path):
