@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from transformers import AutoTokenizer
 
-from limbeck import backbone, relevance
+from limbeck import backbone, relevance, tracking
 from limbeck.index import lexical
 from limbeck.labels import pairs
 from limbeck.progress import say
@@ -22,6 +22,7 @@ from limbeck.settings import Recipe
 from limbeck.signals import match_index
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
+from limbeck.teacher import adapters
 from limbeck.text import compose
 from limbeck.workspace import Workspace, digest_of
 
@@ -71,6 +72,13 @@ def located(recipe: Recipe) -> Recipe:
         teacher=dataclasses.replace(recipe.teacher, backbone=teacher),
         student=dataclasses.replace(recipe.student, backbone=student),
     )
+
+
+def required(recipe: Recipe) -> None:
+    """`InputError` where a model, a package or a device that the recipe needs is not there."""
+    located(recipe)
+    adapters.require(recipe.teacher.lora)
+    tracking.require(recipe.tracking)
 
 
 def composed(recipe: Recipe, ws: Workspace) -> Shards:
