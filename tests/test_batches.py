@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from accelerate.data_loader import BatchSamplerShard
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -74,6 +75,30 @@ def test_epochs_and_seeds_differ_in_the_order_and_in_who_meets_whom():
     for other in (epoch(0, 1), epoch(1, 0)):
         assert [padded(lengths, rows) for rows in other] != [padded(lengths, rows) for rows in first]
         assert {frozenset(rows) for rows in other} != {frozenset(rows) for rows in first}
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(40, 200), st.integers(2, 5))
+def test_several_processes_share_the_rows_in_turns_of_like_batches(lengths, budget, processes):
+    lengths = np.asarray(lengths)
+    alone, shared = TokenBudgetSampler(lengths, budget, 0), TokenBudgetSampler(lengths, budget, 0, processes)
+    batches = list(shared)
+    assert len(batches) == len(shared)
+    assert len(batches) % processes == 0  # none waits in vain for another
+    rows = sorted(row for batch in batches for row in batch)
+    if len(lengths) >= processes:
+        assert rows == list(range(len(lengths)))
+    else:
+        assert set(rows) == set(range(len(lengths)))
+    assert all(padded(lengths, batch) <= max(budget, lengths.max()) for batch in batches)
+    assert len(alone) <= len(shared) < len(alone) + 2 * processes
+
+
+def test_the_share_of_a_process_is_what_accelerate_gives_it():
+    lengths = np.random.default_rng(0).integers(5, 60, 101)
+    sampler = TokenBudgetSampler(lengths, 200, 0, processes=2)
+    shares = [BatchSamplerShard(sampler, 2, process, even_batches=False) for process in (0, 1)]
+    assert len(list(shares[0])) == len(list(shares[1])) == len(sampler) / 2
+    assert sorted(row for share in shares for batch in share for row in batch) == list(range(101))
 
 
 @pytest.fixture(scope="module")

@@ -23,13 +23,21 @@ STUDENT = {
 }
 
 
-def teacher(backbone: Path, out: Path, scratch: Path, contrary: bool = False, seed: int = 5, **changes: object) -> None:
+def teacher(
+    backbone: Path,
+    out: Path,
+    scratch: Path,
+    contrary: bool = False,
+    seed: int = 5,
+    logging: settings.Tracking = teacher_training.NO_TRACKING,
+    **changes: object,
+) -> None:
     """Train one; `contrary`: validate on raters of the opposite mind, so that an early checkpoint is the best."""
     torch.set_num_threads(1)
     scratch.mkdir(parents=True, exist_ok=True)
     tables = {"train": judged("train"), "valid": judged("valid", contrary)}
     chosen = settings.Teacher(**{"backbone": str(backbone), **TEACHER, **changes})
-    teacher_training.train(tables, chosen, seed, out, scratch)
+    teacher_training.train(tables, chosen, seed, out, scratch, logging)
 
 
 def student_settings(backbone: Path, **changes: object) -> settings.Student:

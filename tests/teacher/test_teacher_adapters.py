@@ -127,7 +127,7 @@ def test_checkpointing_recomputes_and_changes_no_gradient(llama):
         if checkpointing:
             teacher.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         calls = []
-        teacher[0].model.layers[0].mlp.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        teacher[0].model.layers[0].mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         train.DistributionLoss(teacher)(columns, torch.eye(5)[:4]).backward()
         gradients.append({n: w.grad for n, w in teacher.named_parameters() if w.requires_grad})
         forwards.append(len(calls))
