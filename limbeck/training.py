@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
-from limbeck.backbone import LOADING, bf16, device, find
+from limbeck.backbone import LOADING, bf16, device, find, keep_memory
 from limbeck.errors import InputError
 from limbeck.progress import Advance, track
 
@@ -69,6 +69,7 @@ def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
 
 def run(trainer: transformers.Trainer, what: str, scratch: Path) -> None:
     """Train, from the last checkpoint in `scratch` if there is one; the best checkpoint's weights are left loaded."""
+    keep_memory()
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(_Resuming(scratch))
     trainer.add_callback(_Progress(what))

@@ -30,10 +30,11 @@ LEAVES = {
 STAGES = {
     "sources": set(),
     "text": set(),
-    "teacher": {"text"},
+    "inference": set(),
+    "teacher": {"inference", "text"},
     "labels": set(),
     "signals": {"text"},
-    "student": {"signals", "text"},
+    "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
     "serve": {"index", "student", "signals", "text"},
     "measure": set(),
