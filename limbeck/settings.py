@@ -122,6 +122,7 @@ class Teacher:
     warmup: float = 0.1
     dropout: float = 0.1
     tokens_per_batch: int = 2_500
+    head: Literal["softmax", "ordinal"] = "softmax"
     raters_distribution: bool = True
 
 
