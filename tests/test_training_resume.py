@@ -22,6 +22,7 @@ TRAININGS = {
     "teacher": (toy_trainings.teacher, {}),
     "contrary teacher": (toy_trainings.teacher, {**HASTY, "learning_rate": 1e-2}),
     "contrary ordinal teacher": (toy_trainings.teacher, {**HASTY, "learning_rate": 1e-2, "head": "ordinal"}),
+    "adaptation": (toy_trainings.adaptation, {}),
     "projection": (toy_trainings.student, {"tune": "projection"}),
     "contrary projection": (
         toy_trainings.student,
@@ -40,6 +41,8 @@ CASES = [
     *(("teacher", moment) for moment in MOMENTS),
     ("contrary teacher", "after the last step"),
     ("contrary ordinal teacher", "in the last epoch"),
+    ("adaptation", "in the first epoch"),
+    ("adaptation", "writing the third checkpoint"),
     ("projection", "in the first epoch"),
     ("projection", "writing the third checkpoint"),
     ("projection", "after the last step"),
