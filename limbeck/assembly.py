@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from transformers import AutoTokenizer
 
 from limbeck import backbone, relevance
+from limbeck.errors import InputError
 from limbeck.index import lexical
 from limbeck.labels import pairs
 from limbeck.progress import say
@@ -63,6 +64,9 @@ def batches(ws: Workspace, name: str) -> Iterator[pa.Table]:
 
 def located(recipe: Recipe) -> Recipe:
     """The recipe with its backbones' names replaced by where they are found: what is loaded, not what is recorded."""
+    if recipe.adapt and recipe.adapt.student and recipe.student.backbone != recipe.teacher.backbone:
+        what = f"adapt.student is true, but the student's backbone is not the teacher's, {recipe.teacher.backbone}"
+        raise InputError(what, remedy="Give both the same, or set adapt.student = false")
     teacher, student = (
         backbone.find(name, recipe.folder) for name in (recipe.teacher.backbone, recipe.student.backbone)
     )
@@ -71,6 +75,16 @@ def located(recipe: Recipe) -> Recipe:
         teacher=dataclasses.replace(recipe.teacher, backbone=teacher),
         student=dataclasses.replace(recipe.student, backbone=student),
     )
+
+
+def adapted(recipe: Recipe, ws: Workspace) -> Recipe:
+    """As `located`, but models begin from the backbone that was adapted to the catalogue, where the recipe asks it."""
+    found = located(recipe)
+    if recipe.adapt is None:
+        return found
+    folder = str(ws.folder("models/adapted"))
+    student = dataclasses.replace(found.student, backbone=folder) if recipe.adapt.student else found.student
+    return dataclasses.replace(found, teacher=dataclasses.replace(found.teacher, backbone=folder), student=student)
 
 
 def composed(recipe: Recipe, ws: Workspace) -> Shards:
@@ -111,15 +125,18 @@ def pairs_to_label(recipe: Recipe, ws: Workspace) -> pa.Table:
     return pairs.with_judged(chosen, judgments, allowed)
 
 
-def encoder(recipe: Recipe) -> dict[str, Any]:
+def encoder(recipe: Recipe, ws: Workspace) -> dict[str, Any]:
     """What the untuned vectors depend on besides the texts."""
-    return {"backbone": recipe.student.backbone, "max_tokens": recipe.student.max_tokens}
+    named = {"backbone": recipe.student.backbone, "max_tokens": recipe.student.max_tokens}
+    if recipe.adapt and recipe.adapt.student:
+        return named | {"adapted": ws.digest("models/adapted")}
+    return named
 
 
 def encoder_vectors(recipe: Recipe, ws: Workspace) -> Shards:
     """Vectors of all Pins by the backbone as it comes."""
-    tower = encode.Encoder.untuned(located(recipe).student)
-    return _vectors(ws, "encoder_vectors", str(encoder(recipe)), lambda rows: tower.encode(_texts(rows)))
+    tower = encode.Encoder.untuned(adapted(recipe, ws).student)
+    return _vectors(ws, "encoder_vectors", str(encoder(recipe, ws)), lambda rows: tower.encode(_texts(rows)))
 
 
 def pin_vectors(recipe: Recipe, ws: Workspace) -> Shards:
@@ -170,6 +187,6 @@ def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
         list(curricula(recipe, ws).values()),
         ws.table("composed", ["pin_id", "text"]),
         match_index.open(ws.folder("signals/match")),
-        encode.Encoder.untuned(located(recipe).student) if frozen else None,
+        encode.Encoder.untuned(adapted(recipe, ws).student) if frozen else None,
         encode.Vectors(ws.table("encoder_vectors")),
     )

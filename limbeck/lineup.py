@@ -66,7 +66,7 @@ def graders(recipe: Recipe, ws: Workspace) -> dict[str, Callable[[], Grader]]:
 
     fixed: dict[str, Callable[[], Grader]] = {
         "text match": lambda: text_match.fit(match, human),
-        "cosine": lambda: CosineGrader(encode.Encoder.untuned(assembly.located(recipe).student), base, human),
+        "cosine": lambda: CosineGrader(encode.Encoder.untuned(assembly.adapted(recipe, ws).student), base, human),
         "teacher": lambda: TeacherGrader(ws.folder("models/teacher"), ws.table("composed")),
     }
     return fixed | {name: functools.partial(student, name) for name in assembly.shares(recipe)}

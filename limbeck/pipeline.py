@@ -29,6 +29,7 @@ from limbeck.signals import match_index
 from limbeck.sources import check, mapped
 from limbeck.sources.world import generate
 from limbeck.student import train as student_training
+from limbeck.teacher import adapt
 from limbeck.teacher import train as teacher_training
 from limbeck.teacher.grade import TeacherGrader
 from limbeck.text import gather
@@ -73,7 +74,9 @@ class Run:
 def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
     """Bring everything up to and including the stage `until` up to date. Wrong input is refused before any writing."""
     inputs = _inputs(recipe)
-    assembly.located(recipe)
+    found = assembly.located(recipe)
+    if recipe.adapt:
+        adapt.check(found.teacher.backbone)
     if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in inputs.items()):
         check.check(recipe)
     with ws.writing():
@@ -126,15 +129,36 @@ def enrich(run: Run) -> None:
 
 
 def teach(run: Run) -> None:
-    """Fine-tune the teacher on the human levels of the training queries."""
+    """Fine-tune the teacher on the human levels of the training queries, its backbone adapted first where asked."""
+    _adapt(run)
     judged = {part: assembly.judged(run.ws, part) for part in ("train", "valid")}
     inputs = {f"{part} judgments": digest_of_rows(rows) for part, rows in judged.items()}
+    if run.recipe.adapt:
+        inputs["models/adapted"] = run.ws.digest("models/adapted")
     made = Made(inputs, run.ws.made_from([], teacher=run.recipe.teacher, seed=run.recipe.seed).settings)
 
     def build(out: Path, scratch: Path) -> None:
-        teacher_training.train(judged, assembly.located(run.recipe).teacher, run.recipe.seed, out, scratch)
+        settings = assembly.adapted(run.recipe, run.ws).teacher
+        teacher_training.train(judged, settings, run.recipe.seed, out, scratch)
 
     run.folder("models/teacher", made, build)
+
+
+def _adapt(run: Run) -> None:
+    """Pre-train the teacher's backbone on the catalogue's texts."""
+    ws, recipe, settings = run.ws, run.recipe, run.recipe.adapt
+    if settings is None:
+        if ws.has("models/adapted"):
+            ws.remove("models/adapted")
+        return
+    asked = {k: v for k, v in vars(settings).items() if k != "student"}
+    made = ws.made_from(["composed"], adapt=asked, backbone=recipe.teacher.backbone, seed=recipe.seed)
+
+    def build(out: Path, scratch: Path) -> None:
+        texts = ws.table("composed", ["text"]).column("text").to_pylist()
+        adapt.adapt(texts, assembly.located(recipe).teacher.backbone, settings, recipe.seed, out, scratch)
+
+    run.folder("models/adapted", made, build)
 
 
 def label(run: Run) -> None:
@@ -164,7 +188,7 @@ def distill(run: Run) -> None:
     ws, recipe = run.ws, run.recipe
     run.table(
         "encoder_vectors",
-        ws.made_from(["composed"], encoder=assembly.encoder(recipe)),
+        ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws)),
         lambda: assembly.encoder_vectors(recipe, ws),
     )
     everything = functools.cache(lambda: assembly.lessons(recipe, ws))
@@ -177,7 +201,7 @@ def distill(run: Run) -> None:
         def build(out: Path, scratch: Path, rows: pa.Table = rows) -> None:
             taught = everything()
             parts = {part: taught.examples(split.select(rows, part)) for part in ("train", "valid")}
-            student_training.train(parts, taught, assembly.located(recipe).student, recipe.seed, out, scratch)
+            student_training.train(parts, taught, assembly.adapted(recipe, ws).student, recipe.seed, out, scratch)
 
         run.folder(f"models/{name}", made, build)
 

@@ -122,7 +122,20 @@ class Teacher:
     warmup: float = 0.1
     dropout: float = 0.1
     tokens_per_batch: int = 2_500
+    head: Literal["softmax", "ordinal"] = "softmax"
     raters_distribution: bool = True
+
+
+@dataclass(frozen=True)
+class Adapt:
+    """Domain-adaptive pre-training of the teacher's backbone on the catalogue's texts (docs/heads.md)."""
+
+    epochs: float = 3
+    learning_rate: float = 1e-4
+    max_tokens: int = 128
+    masked: float = 0.15  # share of the tokens that are to be guessed
+    tokens_per_batch: int = 4_000
+    student: bool = False  # the student begins from the adapted backbone, too: it must be the teacher's
 
 
 @dataclass(frozen=True)
@@ -182,6 +195,7 @@ class Recipe:
     world: World | None = None
     tables: dict[str, tuple[TableMapping, ...]] = field(default_factory=dict)
     text: Text = field(default_factory=Text)
+    adapt: Adapt | None = None
     teacher: Teacher = field(default_factory=Teacher)
     labels: Labels = field(default_factory=Labels)
     student: Student = field(default_factory=Student)

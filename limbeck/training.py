@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import transformers
 from sentence_transformers.base.modules import Transformer
+from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
@@ -65,6 +66,23 @@ def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
         "logging_strategy": "no",
         "dataloader_pin_memory": device().type == "cuda",
     }
+
+
+class LoadedTrainer(transformers.Trainer):
+    """The Hugging Face Trainer with its two data loaders given; it tells prepared ones which epoch it is."""
+
+    def __init__(self, loaders: dict[str, DataLoader[Any]], **arguments: Any) -> None:
+        super().__init__(train_dataset=loaders["train"].dataset, eval_dataset=loaders["valid"].dataset, **arguments)
+        self.accelerator.even_batches = False
+        self._loaders = loaders
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The one to train on."""
+        return self.accelerator.prepare(self._loaders["train"])
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """The one to validate on."""
+        return self.accelerator.prepare(self._loaders["valid"])
 
 
 def run(trainer: transformers.Trainer, what: str, scratch: Path) -> None:

@@ -1,8 +1,8 @@
 """The teacher's shape: a sentence-transformers `CrossEncoder` of Transformer, Pooling and Dense modules to five logits.
 
 `[CLS] query [SEP] Pin text` goes through a pretrained language model; the [CLS] state (the last token's for decoders,
-or the mean) goes through a small network to five logits (arXiv 2410.17152, section 3.1). The folder it is saved in
-loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
+or the mean) goes through a small network to five logits (arXiv 2410.17152, section 3.1), or through an ordinal
+head (heads.py). The folder it is saved in loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
 """
 
 from pathlib import Path
@@ -13,8 +13,8 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
 
 from limbeck.backbone import LOADING, device, seed_everything
-from limbeck.relevance import LEVELS
 from limbeck.settings import Teacher
+from limbeck.teacher import heads
 from limbeck.training import load_transformer, quiet
 
 
@@ -24,10 +24,10 @@ def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncod
     with quiet():
         transformer = load_transformer(settings.backbone, settings.max_tokens, folder)
         size = transformer.get_embedding_dimension()
-        head = Dense(size, size, activation_function=nn.Tanh())
-        logits = Dense(size, len(LEVELS), activation_function=nn.Identity(), module_output_name="scores")
+        hidden = Dense(size, size, activation_function=nn.Tanh())
+        head = heads.create(settings.head, size)
         pooling = Pooling(size, pooling_mode=settings.pooling)
-        model = CrossEncoder(modules=[transformer, pooling, head, logits], device=str(device()))
+        model = CrossEncoder(modules=[transformer, pooling, hidden, head], device=str(device()))
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = settings.dropout
