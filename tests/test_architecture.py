@@ -37,6 +37,7 @@ STAGES = {
     "index": {"student", "signals", "text"},
     "serve": {"index", "student", "signals", "text"},
     "measure": set(),
+    "judge": set(),
 }
 # What stands above the stages: these may see all of them, and of each other what is named here.
 ABOVE = {
@@ -44,8 +45,10 @@ ABOVE = {
     "failures": set(),
     "assembly": set(),
     "lineup": {"assembly"},
-    "pipeline": {"failures", "assembly", "lineup"},
-    "cli": {"failures", "lineup", "pipeline", "starting_recipe"},
+    "attacking": {"assembly", "lineup"},
+    "judging": {"assembly", "attacking", "lineup"},
+    "pipeline": {"failures", "assembly", "attacking", "judging", "lineup"},
+    "cli": {"failures", "judging", "lineup", "pipeline", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set()}
@@ -65,6 +68,7 @@ HEAVY = {
     "scipy",
     "numpy",
     "pyarrow",
+    "httpx",
     "starlette",
     "uvicorn",
     "openvino",
