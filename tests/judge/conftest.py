@@ -2,26 +2,14 @@
 
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from endpoint import Endpoint
+from endpoint import Endpoint, texts
 
 from limbeck.judge import prompt
 from limbeck.judge.grade import JudgeGrader
 from limbeck.settings import Judge
 
 FAST = {"first_wait_seconds": 0.001, "longest_wait_seconds": 2.0, "timeout_seconds": 10.0, "concurrency": 4}
-
-
-def pairs(n: int, begin: int = 0) -> pa.Table:
-    """Queries and Pins, all different."""
-    numbers = range(begin, begin + n)
-    return pa.table({"query": [f"query {i}" for i in numbers], "pin_id": [f"pin{i}" for i in numbers]})
-
-
-def texts(n: int) -> pa.Table:
-    """What the Pins say."""
-    return pa.table({"pin_id": [f"pin{i}" for i in range(n)], "text": [f"a thing with number {i}" for i in range(n)]})
 
 
 @pytest.fixture

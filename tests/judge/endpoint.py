@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -68,9 +69,28 @@ def well(asked: Asked) -> Response:
     return JSONResponse(sure(level))
 
 
+class HangUp(Response):
+    """No response: the connection is torn down, which no well-behaved app can do."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let go of the line."""
+        scope["hang up"]()
+
+
 def drop(asked: Asked) -> Response:
     """Hang up without a word."""
-    raise ConnectionAbortedError
+    return HangUp()
+
+
+def pairs(n: int, begin: int = 0) -> pa.Table:
+    """Queries and Pins, all different."""
+    numbers = range(begin, begin + n)
+    return pa.table({"query": [f"query {i}" for i in numbers], "pin_id": [f"pin{i}" for i in numbers]})
+
+
+def texts(n: int) -> pa.Table:
+    """What the Pins say."""
+    return pa.table({"pin_id": [f"pin{i}" for i in range(n)], "text": [f"a thing with number {i}" for i in range(n)]})
 
 
 class Endpoint:
@@ -125,12 +145,9 @@ class Endpoint:
 
     @staticmethod
     def _hanging_up(app: Starlette) -> Callable[..., Awaitable[None]]:
-        """The app; where a behaviour asks for it, the connection is torn down, which no well-behaved app can do."""
+        """The app, and within its reach the connection that it answers on."""
 
         async def serve(scope: Any, receive: Any, send: Any) -> None:
-            try:
-                await app(scope, receive, send)
-            except ConnectionAbortedError:
-                send.__self__.transport.abort()
+            await app({**scope, "hang up": send.__self__.transport.abort}, receive, send)
 
         return serve
