@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from limbeck import backbone, relevance
@@ -89,15 +90,20 @@ def adapted(recipe: Recipe, ws: Workspace) -> Recipe:
 
 def composed(recipe: Recipe, ws: Workspace) -> Shards:
     """One shard for each of pin_texts."""
-    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone, trust_remote_code=False)
-    fast, text = tokenizer.backend_tokenizer, recipe.text
-    fast.no_truncation()
-    fast.no_padding()
+    fast, text = counting_tokenizer(recipe), recipe.text
 
     def make(path: Path) -> pa.Table:
         return compose.compose(pq.read_table(path), text, fast)
 
     return {f"{i:05d}": functools.partial(make, path) for i, path in enumerate(ws.shards("pin_texts"))}
+
+
+def counting_tokenizer(recipe: Recipe) -> Tokenizer:
+    """The teacher's tokenizer, to count the tokens of whole texts."""
+    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone, trust_remote_code=False)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer.backend_tokenizer
 
 
 def pairs_to_label(recipe: Recipe, ws: Workspace) -> pa.Table:

@@ -17,11 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+from rich.markup import escape
 
-from limbeck import assembly, lineup
+from limbeck import assembly, attacking, judging, lineup
+from limbeck.errors import IncompleteError
 from limbeck.failures import explained
 from limbeck.index import lexical, nearest
 from limbeck.labels import soften
+from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
 from limbeck.settings import Recipe
@@ -48,6 +51,7 @@ class Run:
     ws: Workspace
     inputs: Inputs
     made: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
 
     def table(self, name: str, made: Made, shards: Callable[[], assembly.Shards]) -> None:
         """Bring a table up to date; `shards` is only called when it is not."""
@@ -61,6 +65,20 @@ class Run:
             with explained(self.ws, made):
                 self.ws.write_folder(name, made, build)
 
+    def attempt(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
+        """As `folder`, for what others may fail to give us: then there is none, and the run goes on without it."""
+        try:
+            self.folder(name, made, build)
+        except IncompleteError as error:
+            self.ws.remove(name)
+            say("unfinished", f"  [yellow]{escape(str(error))}[/]", name=name, why=str(error))
+            self.unfinished.append(str(error))
+
+    def forget(self, name: str) -> None:
+        """What an earlier recipe asked for, and this one does not."""
+        if self.ws.has(name):
+            self.ws.remove(name)
+
     def _outdated(self, name: str, made: Made) -> bool:
         why = self.ws.outdated(name, made)
         if why is None:
@@ -71,19 +89,24 @@ class Run:
         return why is not None
 
 
-def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
-    """Bring everything up to and including the stage `until` up to date. Wrong input is refused before any writing."""
+def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
+    """Bring everything up to and including the stage `until` up to date. Wrong input is refused before any writing.
+
+    What others failed to give, and the run went on without, is returned in words.
+    """
     inputs = _inputs(recipe)
     found = assembly.located(recipe)
     if recipe.adapt:
         adapt.check(found.teacher.backbone)
+    judging.check(recipe, until in ("evaluate", "report") and not ws.has("evaluation/judge"))
+    unfinished: list[str] = []
     if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in inputs.items()):
         check.check(recipe)
     with ws.writing():
         for name, stage in STAGES.items():
             begun = time.monotonic()
             say("stage", f"[bold cyan]{name}[/]", stage=name)
-            present = Run(recipe, ws, inputs)
+            present = Run(recipe, ws, inputs, unfinished=unfinished)
             stage(present)
             seconds = round(time.monotonic() - begun, 1)
             say("done", f"  [dim]{seconds:.1f} s[/]", stage=name, seconds=seconds, made=present.made)
@@ -91,6 +114,7 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
                 _remember(ws, name, seconds)
             if name == until:
                 break
+    return unfinished
 
 
 def source(run: Run) -> None:
@@ -220,16 +244,48 @@ def evaluate(run: Run) -> None:
     inputs = ["judgments", "heldout", "composed", "soft_labels", "signals/match", "encoder_vectors", "models/teacher"]
     made = ws.made_from([*inputs, *(f"models/{m}" for m in assembly.shares(recipe))], seed=recipe.seed)
     run.folder("evaluation/grades", made, lambda out, scratch: lineup.grade_heldout(recipe, ws, out))
-    made = ws.made_from(["evaluation/grades", "impressions"], measure=recipe.measure, seed=recipe.seed)
+    _attack(run, inputs)
+    _judge(run)
+    answers = [f"evaluation/{name}" for name in ("grades", "judge", "attacked", "judge_attacked")]
+    made = ws.made_from([*answers, "impressions"], measure=recipe.measure, seed=recipe.seed)
     run.folder("evaluation/measures", made, lambda out, scratch: lineup.measure(recipe, ws, out))
+
+
+def _attack(run: Run, inputs: list[str]) -> None:
+    """The same graders on irrelevant pairs whose Pins try to look relevant."""
+    ws, recipe = run.ws, run.recipe
+    if not recipe.measure.attacked_pairs:
+        run.forget("evaluation/attacked")
+        return
+    models = [f"models/{m}" for m in assembly.shares(recipe) if m not in lineup.measured_apart(recipe)]
+    settings = {"pairs": recipe.measure.attacked_pairs, "attacks": attacks.digest()}
+    made = ws.made_from([*inputs, "pin_texts", *models], **settings, seed=recipe.seed)
+    run.folder("evaluation/attacked", made, lambda out, scratch: attacking.grade(recipe, ws, out))
+
+
+def _judge(run: Run) -> None:
+    """The judge, last and apart: whatever becomes of it, the others' answers are there."""
+    ws, recipe, judge = run.ws, run.recipe, run.recipe.judge
+    if judge is None or not recipe.measure.attacked_pairs:
+        run.forget("evaluation/judge_attacked")
+    if judge is None:
+        run.forget("evaluation/judge")
+        return
+    identity = judging.identity(recipe, judge)
+    made = ws.made_from(["judgments", "heldout", "composed"], judge=identity)
+    run.attempt("evaluation/judge", made, lambda out, scratch: judging.grade_heldout(recipe, judge, ws, out))
+    if ws.has("evaluation/attacked"):
+        made = ws.made_from(["evaluation/attacked"], judge=identity)
+        run.attempt("evaluation/judge_attacked", made, lambda out, _: judging.grade_attacked(recipe, judge, ws, out))
 
 
 def report(run: Run) -> None:
     """One page to be read by someone who was not there; also put at `report.html` in the workspace."""
     ws, recipe = run.ws, run.recipe
-    made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure)
+    problems = [*judging.failures(ws), *run.unfinished]
+    made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure, problems=problems)
     seconds = _seconds(ws)
-    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, out))
+    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, problems, out))
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")
 
 

@@ -38,6 +38,7 @@ STAGES = {
     "index": {"student", "signals", "text"},
     "serve": {"index", "student", "signals", "text"},
     "measure": set(),
+    "judge": set(),
 }
 # What stands above the stages: these may see all of them, and of each other what is named here.
 ABOVE = {
@@ -45,8 +46,10 @@ ABOVE = {
     "failures": set(),
     "assembly": set(),
     "lineup": {"assembly"},
-    "pipeline": {"failures", "assembly", "lineup"},
-    "cli": {"failures", "lineup", "pipeline", "starting_recipe"},
+    "attacking": {"assembly", "lineup"},
+    "judging": {"assembly", "attacking", "lineup"},
+    "pipeline": {"failures", "assembly", "attacking", "judging", "lineup"},
+    "cli": {"failures", "judging", "lineup", "pipeline", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set()}
@@ -66,6 +69,7 @@ HEAVY = {
     "scipy",
     "numpy",
     "pyarrow",
+    "httpx",
     "starlette",
     "uvicorn",
     "openvino",
