@@ -96,9 +96,10 @@ class _Worker:
 
     def stop(self) -> None:
         """End the process."""
-        if self._process is not None and self._line is not None:
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
+        if self._line is not None:
             self._line.close()
         self._process = self._line = None
 
@@ -108,7 +109,7 @@ class _Worker:
         self.stop()
         self._line, theirs = socket.socketpair()
         limits = (self._limits.memory, self._limits.pixels, self._limits.edge, self._limits.seconds)
-        command = [sys.executable, "-I", worker.__file__, *map(str, limits)]  # sees nothing of our environment
+        command = [sys.executable, "-I", str(worker.__file__), *map(str, limits)]  # sees nothing of our environment
         with theirs, contextlib.suppress(OSError, TimeoutError):
             self._process = subprocess.Popen(
                 command, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env={}, cwd=Path(sys.prefix)

@@ -9,7 +9,7 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -137,7 +137,7 @@ class Describer:
 
 def ahead(work: Callable[[str], Loaded], items: Iterable[str], most: int) -> Iterator[Loaded]:
     """`work` done on the items by some threads, answers in order, no more than `most` of them waiting."""
-    waiting = deque()
+    waiting: deque[Future[Loaded]] = deque()
     with ThreadPoolExecutor(FETCHED_AT_ONCE) as pool:
         try:
             for item in items:

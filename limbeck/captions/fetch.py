@@ -110,12 +110,12 @@ class Fetcher:
         url = httpcore2.URL(
             scheme=origin.scheme, host=origin.host, port=place.port, target=place.target.encode("ascii")
         )
-        headers = {
-            "Host": place.authority,
-            "User-Agent": f"limbeck/{__version__}",
-            "Accept": "image/webp,image/png,image/jpeg",
-            "Accept-Encoding": "identity",
-        }
+        headers = [
+            ("Host", place.authority),
+            ("User-Agent", f"limbeck/{__version__}"),
+            ("Accept", "image/webp,image/png,image/jpeg"),
+            ("Accept-Encoding", "identity"),
+        ]
         timeouts = {"timeout": dict.fromkeys(("connect", "read", "write"), self._seconds)}
         try:
             with (

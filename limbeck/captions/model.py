@@ -15,6 +15,7 @@ from limbeck import backbone
 from limbeck.captions import processors
 from limbeck.errors import InputError
 from limbeck.settings import Captions
+from limbeck.training import quiet
 
 QUESTION = "Describe this picture in one short sentence."  # to a model that chats, where the recipe has no prompt
 
@@ -75,10 +76,12 @@ class Captioner:
 def _loaded(name: str, found: str) -> tuple[Any, Any]:
     dtype = torch.bfloat16 if backbone.bf16() else torch.float32
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            found, dtype=dtype, trust_remote_code=False, **backbone.LOADING
-        )
-        return model.eval().to(backbone.device()), processors.load(found)
+        with quiet():
+            processor = processors.load(found)
+            model = AutoModelForImageTextToText.from_pretrained(
+                found, dtype=dtype, trust_remote_code=False, **backbone.LOADING
+            )
+        return model.eval().to(backbone.device()), processor
     except (OSError, ValueError) as error:
         problem = f"captions.model {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}"
         remedy = "Name a folder or hub id of an image-to-text model with safetensors"

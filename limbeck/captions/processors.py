@@ -34,7 +34,7 @@ class Halves:
 
 def _without_videos(found: str) -> ProcessorMixin:
     """The model's own processor class, made of all its parts but the one for videos."""
-    kind = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(found, trust_remote_code=False))]
+    kind: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(found, trust_remote_code=False))]
     loaders = {"image_processor": AutoImageProcessor, "tokenizer": AutoTokenizer}
     parts = [
         loaders[name].from_pretrained(found, trust_remote_code=False) if name in loaders else None
@@ -44,5 +44,5 @@ def _without_videos(found: str) -> ProcessorMixin:
     def check(self: ProcessorMixin, name: str, part: Any) -> Any:
         return None if part is None else kind.check_argument_for_proper_class(self, name, part)
 
-    silent = type(kind.__name__, (kind,), {"check_argument_for_proper_class": check})
+    silent: Any = type(kind.__name__, (kind,), {"check_argument_for_proper_class": check})
     return silent.from_args_and_dict(parts, kind.get_processor_dict(found)[0])
