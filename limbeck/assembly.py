@@ -14,14 +14,16 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from limbeck import backbone, relevance
+from limbeck.captions.identity import identity
 from limbeck.errors import InputError
 from limbeck.index import lexical
 from limbeck.labels import pairs
 from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
-from limbeck.settings import Recipe
+from limbeck.settings import Captions, Recipe
 from limbeck.signals import match_index
+from limbeck.sources import paths
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
 from limbeck.text import compose
@@ -71,6 +73,8 @@ def located(recipe: Recipe) -> Recipe:
     teacher, student = (
         backbone.find(name, recipe.folder) for name in (recipe.teacher.backbone, recipe.student.backbone)
     )
+    if recipe.captions:
+        backbone.find(recipe.captions.model, recipe.folder)
     return dataclasses.replace(
         recipe,
         teacher=dataclasses.replace(recipe.teacher, backbone=teacher),
@@ -86,6 +90,20 @@ def adapted(recipe: Recipe, ws: Workspace) -> Recipe:
     folder = str(ws.folder("models/adapted"))
     student = dataclasses.replace(found.student, backbone=folder) if recipe.adapt.student else found.student
     return dataclasses.replace(found, teacher=dataclasses.replace(found.teacher, backbone=folder), student=student)
+
+
+def captioner(recipe: Recipe) -> tuple[str, str]:
+    """The captioning model's name in the tables, which covers its weights and prompt, and where it is found."""
+    settings = recipe.captions or Captions()
+    found = backbone.find(settings.model, recipe.folder)
+    return identity(settings, found), found
+
+
+def picture_folder(recipe: Recipe, ws: Workspace) -> Path:
+    """What the paths of pictures are relative to: the world's own pictures, or the folder that the recipe names."""
+    if recipe.world is not None:
+        return ws.folder("images/pins") if ws.has("images/pins") else ws.root / "images"
+    return recipe.folder / Path(paths.expand((recipe.captions or Captions()).folder)).expanduser()
 
 
 def composed(recipe: Recipe, ws: Workspace) -> Shards:

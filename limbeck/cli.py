@@ -93,6 +93,16 @@ def run(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def caption(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Let a model say what the pictures show, only where their bytes changed."""
+    from limbeck.settings import read
+
+    if read(recipe).captions is None:
+        raise InputError("no [captions] in it", file=recipe, remedy="Add it: docs/captions.md says what it holds")
+    _run(recipe, workspace, "caption")
+
+
+@app.command(rich_help_panel=STAGES)
 def enrich(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
     """Gather all that each Pin says: title, caption, boards, engaged queries, linked page."""
     _run(recipe, workspace, "enrich")

@@ -1,6 +1,6 @@
 """The stages in order, one short function each: read tables, call the package, write tables.
 
-    source ─► enrich ─► teach ─► label ─► distill ─► index ─► evaluate ─► report
+    source ─► caption ─► enrich ─► teach ─► label ─► distill ─► index ─► evaluate ─► report
 
 Every stage says what it would make and from what (`Made`); the workspace answers whether that is there already. A run
 therefore does only what is out of date, and says why. What a stage needs from several packages at once is put together
@@ -20,6 +20,7 @@ import pyarrow as pa
 from rich.markup import escape
 
 from limbeck import assembly, attacking, judging, lineup
+from limbeck.captions import run as captioning
 from limbeck.errors import IncompleteError
 from limbeck.failures import explained
 from limbeck.index import lexical, nearest
@@ -38,7 +39,7 @@ from limbeck.teacher.grade import TeacherGrader
 from limbeck.text import gather
 from limbeck.workspace import Made, Workspace, digest_of_rows
 
-EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions")
+EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions", "generated_captions")
 HISTORY = "history.jsonl"
 Inputs = Mapping[str, tuple[Made, Callable[[], assembly.Shards]]]  # by table: what it is made from, and how
 
@@ -104,6 +105,8 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
         check.check(recipe)
     with ws.writing():
         for name, stage in STAGES.items():
+            if name == "caption" and recipe.captions is None:
+                continue
             begun = time.monotonic()
             say("stage", f"[bold cyan]{name}[/]", stage=name)
             present = Run(recipe, ws, inputs, unfinished=unfinished)
@@ -132,6 +135,28 @@ def source(run: Run) -> None:
         run.folder("images/pins", made, lambda out, scratch: generate.draw(world, seed, ws.table("pins"), out))
     elif ws.has("images/pins"):
         ws.remove("images/pins")
+    for name in ("pictures", "generated_captions"):
+        if recipe.captions is None and ws.has(name):
+            ws.remove(name)
+
+
+def caption(run: Run) -> None:
+    """What the pictures show, as a model words it, for Pins without a caption of the user's."""
+    ws, settings = run.ws, run.recipe.captions
+    assert settings is not None  # `run` leaves this stage out otherwise
+    folder, model = assembly.picture_folder(run.recipe, ws), assembly.captioner(run.recipe)
+    images = captioning.wanted(ws)
+    made = Made(
+        {"images": captioning.fingerprint(images, folder)}, ws.made_from([], captions=settings, by=model[0]).settings
+    )
+    run.table("pictures", made, lambda: captioning.pictures(ws, settings, folder, model, images))
+    made = ws.made_from(["pins", "captions", "pictures"])
+    run.table("generated_captions", made, lambda: {"00000": lambda: captioning.generated(ws)})
+    counts = captioning.counts(ws)
+    captioned = counts.pop("", 0)
+    skipped = ", ".join(f"{reason} {number:,}" for reason, number in counts.items()) or "none"
+    message = f"  {captioned:,} pictures have a caption; skipped: {skipped}"
+    say("pictures", message, captioned=captioned, skipped=counts)
 
 
 def enrich(run: Run) -> None:
@@ -290,7 +315,7 @@ def report(run: Run) -> None:
 
 
 STAGES: Mapping[str, Callable[[Run], None]] = {
-    stage.__name__: stage for stage in (source, enrich, teach, label, distill, index, evaluate, report)
+    stage.__name__: stage for stage in (source, caption, enrich, teach, label, distill, index, evaluate, report)
 }
 
 

@@ -115,6 +115,26 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Captions:
+    """The model that says what pictures show, and what it may cost to get at them (docs/captions.md)."""
+
+    model: str = "Salesforce/blip-image-captioning-base"
+    prompt: str = ""  # what BLIP begins its sentence with, or what a chat model is asked
+    batch_size: int = 16
+    max_new_tokens: int = 30
+    folder: str = "."  # what paths in pins.image are relative to; nothing outside of it is read
+    fetch: bool = False  # whether pictures may be fetched where pins.image is a URL
+    refetch: str = ""  # any text: change it, and every URL is fetched again
+    fetch_seconds: float = 20.0  # for one picture, all its redirects and its whole body
+    decode_seconds: float = 10.0
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+    decoder_bytes: int = 1 << 30  # memory of one decoding process
+    edge: int = 512  # pixels: the longer side of what the model's own processor is given
+    pictures_per_shard: int = 512
+
+
+@dataclass(frozen=True)
 class Teacher:
     """The cross-encoder and its training."""
 
@@ -225,6 +245,7 @@ class Recipe:
     workspace: str | None = None
     world: World | None = None
     tables: dict[str, tuple[TableMapping, ...]] = field(default_factory=dict)
+    captions: Captions | None = None
     text: Text = field(default_factory=Text)
     adapt: Adapt | None = None
     teacher: Teacher = field(default_factory=Teacher)
@@ -273,6 +294,9 @@ def _check(recipe: Recipe, path: Path) -> None:
     for name in ("buckets", "min_users", "max_tokens"):
         if getattr(recipe.text, name) < 1:
             raise InputError(f"text.{name} is {getattr(recipe.text, name)}, expected 1 or more", file=path)
+    for name, value in vars(recipe.captions).items() if recipe.captions else ():
+        if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+            raise InputError(f"captions.{name} is {value}, expected more than 0", file=path)
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)

@@ -29,6 +29,7 @@ LEAVES = {
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
     "sources": set(),
+    "captions": set(),
     "text": set(),
     "inference": set(),
     "teacher": {"inference", "text"},
@@ -202,6 +203,7 @@ def test_help_names_every_command_in_order():
         "check",
         "run",
         "demo",
+        "caption",
         "enrich",
         "teach",
         "label",
