@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from limbeck import backbone, relevance
+from limbeck import backbone, relevance, tracking
 from limbeck.captions.identity import identity
 from limbeck.errors import InputError
 from limbeck.index import lexical
@@ -26,6 +26,7 @@ from limbeck.signals import match_index
 from limbeck.sources import paths
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
+from limbeck.teacher import adapt, adapters
 from limbeck.text import compose
 from limbeck.workspace import Workspace, digest_of
 
@@ -104,6 +105,15 @@ def picture_folder(recipe: Recipe, ws: Workspace) -> Path:
     if recipe.world is not None:
         return ws.folder("images/pins") if ws.has("images/pins") else ws.root / "images"
     return recipe.folder / Path(paths.expand((recipe.captions or Captions()).folder)).expanduser()
+
+
+def required(recipe: Recipe) -> None:
+    """`InputError` where a model, a package or a device that the recipe needs is not there."""
+    found = located(recipe)
+    if recipe.adapt:
+        adapt.check(found.teacher.backbone)
+    adapters.require(recipe.teacher.lora)
+    tracking.require(recipe.tracking)
 
 
 def composed(recipe: Recipe, ws: Workspace) -> Shards:

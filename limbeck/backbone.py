@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PretrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from limbeck.errors import InputError
 
@@ -67,6 +69,12 @@ def _check(folder: Path) -> None:
             raise InputError("this model brings its own code, which is never run", file=folder)
     if not list(folder.glob("*.safetensors")):
         raise InputError("no .safetensors weights", file=folder, remedy="Convert the model to safetensors")
+
+
+def is_decoder(config: PretrainedConfig) -> bool:
+    """Whether each token of this kind of model sees only those before it, so that the last one alone has read all."""
+    kind = config.model_type
+    return kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 
 def device() -> torch.device:

@@ -44,12 +44,12 @@ def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """What holds for every command."""
-    from limbeck import progress
+    from limbeck import processes, progress
 
     if version:
         typer.echo(f"limbeck {__version__}")
         raise typer.Exit
-    progress.choose("json" if json else "quiet" if quiet else "rich")
+    progress.choose("quiet" if quiet or not processes.leads() else "json" if json else "rich")
 
 
 @app.command(rich_help_panel=START)

@@ -19,9 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 from rich.markup import escape
 
-from limbeck import assembly, attacking, judging, lineup
+from limbeck import assembly, attacking, judging, lineup, processes, tracking
 from limbeck.captions import run as captioning
-from limbeck.errors import IncompleteError
+from limbeck.errors import IncompleteError, InputError
 from limbeck.failures import explained
 from limbeck.index import lexical, nearest
 from limbeck.labels import soften
@@ -95,10 +95,14 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
 
     What others failed to give, and the run went on without, is returned in words.
     """
+    if processes.count() > 1 and until != "teach":
+        remedy = "Launch `limbeck teach` with several, then run the rest without"
+        raise InputError(f"several processes serve to train the teacher, not for `{until}`", remedy=remedy)
     inputs = _inputs(recipe)
-    found = assembly.located(recipe)
-    if recipe.adapt:
-        adapt.check(found.teacher.backbone)
+    assembly.required(recipe)
+    if not processes.leads():
+        _train_along(recipe, ws)
+        return []
     judging.check(recipe, until in ("evaluate", "report") and not ws.has("evaluation/judge"))
     unfinished: list[str] = []
     if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in inputs.items()):
@@ -180,17 +184,41 @@ def enrich(run: Run) -> None:
 def teach(run: Run) -> None:
     """Fine-tune the teacher on the human levels of the training queries, its backbone adapted first where asked."""
     _adapt(run)
-    judged = {part: assembly.judged(run.ws, part) for part in ("train", "valid")}
-    inputs = {f"{part} judgments": digest_of_rows(rows) for part, rows in judged.items()}
-    if run.recipe.adapt:
-        inputs["models/adapted"] = run.ws.digest("models/adapted")
-    made = Made(inputs, run.ws.made_from([], teacher=run.recipe.teacher, seed=run.recipe.seed).settings)
+    judged, made = _lesson(run.recipe, run.ws)
+    called = []
 
     def build(out: Path, scratch: Path) -> None:
-        settings = assembly.adapted(run.recipe, run.ws).teacher
-        teacher_training.train(judged, settings, run.recipe.seed, out, scratch)
+        called.append(processes.tell(True))
+        _train(run.recipe, run.ws, judged, out, scratch)
 
     run.folder("models/teacher", made, build)
+    if not called:
+        processes.tell(False)
+
+
+def _train_along(recipe: Recipe, ws: Workspace) -> None:
+    """What the other processes of `accelerate launch` do: wait for the first one to train the teacher, if it does."""
+    if processes.tell():
+        judged, made = _lesson(recipe, ws)
+        scratch = ws.scratch("models/teacher", made)
+        _train(recipe, ws, judged, scratch, scratch)
+
+
+def _lesson(recipe: Recipe, ws: Workspace) -> tuple[dict[str, pa.Table], Made]:
+    """What the teacher learns from, and what it is made from."""
+    judged = {part: assembly.judged(ws, part) for part in ("train", "valid")}
+    inputs = {f"{part} judgments": digest_of_rows(rows) for part, rows in judged.items()}
+    if recipe.adapt:
+        inputs["models/adapted"] = ws.digest("models/adapted")
+    return judged, Made(inputs, ws.made_from([], teacher=recipe.teacher, seed=recipe.seed).settings)
+
+
+def _train(recipe: Recipe, ws: Workspace, judged: dict[str, pa.Table], out: Path, scratch: Path) -> None:
+    checkpoints = scratch / f"of-{processes.count()}"  # each number of processes takes steps of its own
+    checkpoints.mkdir(exist_ok=True)
+    settings = assembly.adapted(recipe, ws).teacher
+    with tracking.destination(ws.root / "tracking", recipe.name):
+        teacher_training.train(judged, settings, recipe.seed, out, checkpoints, recipe.tracking)
 
 
 def _adapt(run: Run) -> None:

@@ -135,11 +135,23 @@ class Captions:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """Small trained matrices beside frozen weights (LoRA), which `four_bit` packs to 4 bits (QLoRA)."""
+
+    rank: int = 16
+    alpha: float = 32
+    dropout: float = 0.05
+    targets: str | tuple[str, ...] = "all-linear"  # or names of layers, such as ["q_proj", "v_proj"]
+    four_bit: bool = True
+
+
+@dataclass(frozen=True)
 class Teacher:
-    """The cross-encoder and its training."""
+    """The cross-encoder and its training (docs/backbones.md)."""
 
     backbone: str = "all-MiniLM-L6-v2"
-    pooling: Literal["cls", "lasttoken", "mean"] = "cls"
+    pooling: Literal["auto", "cls", "lasttoken", "mean"] = "auto"
+    prompt: str = ""  # how query and Pin are put together, with {query} and {text}; empty: as suits the backbone
     max_tokens: int = 128
     epochs: float = 2
     learning_rate: float = 1e-4
@@ -148,6 +160,8 @@ class Teacher:
     tokens_per_batch: int = 2_500
     head: Literal["softmax", "ordinal"] = "softmax"
     raters_distribution: bool = True
+    gradient_checkpointing: bool = False
+    lora: Lora | None = None
 
 
 @dataclass(frozen=True)
@@ -237,6 +251,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Tracking:
+    """Where the teacher's training is logged while it runs, besides the terminal; nothing is made again for it."""
+
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+    logging_steps: int = 10
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One whole run. Paths inside are relative to the recipe's own folder."""
 
@@ -254,6 +276,7 @@ class Recipe:
     serve: Serve = field(default_factory=Serve)
     measure: Measure = field(default_factory=Measure)
     judge: Judge | None = None
+    tracking: Tracking = field(default_factory=Tracking)
     folder: Path = Path(".")
 
 
@@ -297,6 +320,7 @@ def _check(recipe: Recipe, path: Path) -> None:
     for name, value in vars(recipe.captions).items() if recipe.captions else ():
         if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
             raise InputError(f"captions.{name} is {value}, expected more than 0", file=path)
+    _check_prompt(recipe.teacher.prompt, path)
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
@@ -334,6 +358,13 @@ def _check_judge(judge: Judge, path: Path) -> None:
         raise InputError("judge.most_dollars needs the prices of tokens", file=path, remedy=remedy)
     for name in judge.body.keys() & RESERVED:
         raise InputError(f"judge.body.{name} is Limbeck's own to set", file=path)
+
+
+def _check_prompt(prompt: str, path: Path) -> None:
+    for place in ("{query}", "{text}"):
+        if prompt and prompt.count(place) != 1:
+            remedy = "A prompt names {query} and {text} once each"
+            raise InputError(f"teacher.prompt has {place} {prompt.count(place)} times", file=path, remedy=remedy)
 
 
 def _build(kind: type, data: dict[str, Any], where: str, path: Path) -> Any:

@@ -24,6 +24,8 @@ LEAVES = {
     "batches",
     "backbone",
     "training",
+    "tracking",
+    "processes",
     "calibration",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.

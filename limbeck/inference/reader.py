@@ -108,6 +108,7 @@ class Reader:
 def _uncut(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
     """A copy that neither cuts nor pads, whatever the model's own was last asked to do."""
     copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    copy.encode_special_tokens = tokenizer.split_special_tokens  # not part of what a tokenizer writes down
     copy.no_truncation()
     copy.no_padding()
     return copy
