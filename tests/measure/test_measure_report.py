@@ -102,7 +102,7 @@ def test_the_page_fetches_nothing_and_says_so(contents):
 
 
 def test_flip_rates_stand_in_a_table_where_there_are_any(contents):
-    text = " ".join("".join(Page(render(contents)).text).split())
+    text = " ".join(" ".join(Page(render(contents)).text).split())
     assert "instruction 0.250 0.125–0.375 40 Pins – –" in text  # good, fair (not attacked), poor (nothing to lift)
     assert "try to look relevant" not in render(dataclasses.replace(contents, flip_rates=()))
 
@@ -120,7 +120,7 @@ def test_landmarks_headings_and_links_hold_together(contents):
 
 
 def test_the_page_holds_what_it_was_given(contents, evaluation):
-    text = " ".join("".join(Page(render(contents)).text).split())
+    text = " ".join(" ".join(Page(render(contents)).text).split())
     for result in evaluation.graders:
         assert f"{result.metrics['kappa'].value:.3f}" in text
     for wanted in (
