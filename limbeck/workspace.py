@@ -203,7 +203,7 @@ class Workspace:
     def write_folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> Path:
         """Make a folder: `build(out, scratch)` fills the empty `out`; `scratch` outlives a kill, for checkpoints."""
         final = self._folder(name) / f"{Path(name).name}-{made.digest}"
-        partial, scratch = (final.with_name(final.name + end) for end in (".partial", ".scratch"))
+        partial, scratch = final.with_name(final.name + ".partial"), self.scratch(name, made)
         if final.exists() and self._readable(name) and any(final.name in Path(f).parts for f in self._missing(name)):
             _remove(final)
         if not final.exists():
@@ -218,6 +218,10 @@ class Workspace:
         files = {str(p.relative_to(final.parent)): _sha256(p) for p in sorted(final.rglob("*")) if p.is_file()}
         self._commit(name, made, files, 0)
         return final
+
+    def scratch(self, name: str, made: Made) -> Path:
+        """Where checkpoints are kept while a folder is made."""
+        return self._folder(name) / f"{Path(name).name}-{made.digest}.scratch"
 
     def remove(self, name: str) -> None:
         """Forget a table or folder and delete its files."""
