@@ -10,19 +10,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from limbeck import backbone, relevance
+from limbeck import backbone, relevance, tracking
+from limbeck.captions.identity import identity
 from limbeck.errors import InputError
 from limbeck.index import lexical
 from limbeck.labels import pairs
 from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
-from limbeck.settings import Recipe
+from limbeck.settings import Captions, Recipe
 from limbeck.signals import match_index
+from limbeck.sources import paths
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
+from limbeck.teacher import adapt, adapters
 from limbeck.text import compose
 from limbeck.workspace import Workspace, digest_of
 
@@ -70,6 +74,8 @@ def located(recipe: Recipe) -> Recipe:
     teacher, student = (
         backbone.find(name, recipe.folder) for name in (recipe.teacher.backbone, recipe.student.backbone)
     )
+    if recipe.captions:
+        backbone.find(recipe.captions.model, recipe.folder)
     return dataclasses.replace(
         recipe,
         teacher=dataclasses.replace(recipe.teacher, backbone=teacher),
@@ -87,17 +93,45 @@ def adapted(recipe: Recipe, ws: Workspace) -> Recipe:
     return dataclasses.replace(found, teacher=dataclasses.replace(found.teacher, backbone=folder), student=student)
 
 
+def captioner(recipe: Recipe) -> tuple[str, str]:
+    """The captioning model's name in the tables, which covers its weights and prompt, and where it is found."""
+    settings = recipe.captions or Captions()
+    found = backbone.find(settings.model, recipe.folder)
+    return identity(settings, found), found
+
+
+def picture_folder(recipe: Recipe, ws: Workspace) -> Path:
+    """What the paths of pictures are relative to: the world's own pictures, or the folder that the recipe names."""
+    if recipe.world is not None:
+        return ws.folder("images/pins") if ws.has("images/pins") else ws.root / "images"
+    return recipe.folder / Path(paths.expand((recipe.captions or Captions()).folder)).expanduser()
+
+
+def required(recipe: Recipe) -> None:
+    """`InputError` where a model, a package or a device that the recipe needs is not there."""
+    found = located(recipe)
+    if recipe.adapt:
+        adapt.check(found.teacher.backbone)
+    adapters.require(recipe.teacher.lora)
+    tracking.require(recipe.tracking)
+
+
 def composed(recipe: Recipe, ws: Workspace) -> Shards:
     """One shard for each of pin_texts."""
-    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone, trust_remote_code=False)
-    fast, text = tokenizer.backend_tokenizer, recipe.text
-    fast.no_truncation()
-    fast.no_padding()
+    fast, text = counting_tokenizer(recipe), recipe.text
 
     def make(path: Path) -> pa.Table:
         return compose.compose(pq.read_table(path), text, fast)
 
     return {f"{i:05d}": functools.partial(make, path) for i, path in enumerate(ws.shards("pin_texts"))}
+
+
+def counting_tokenizer(recipe: Recipe) -> Tokenizer:
+    """The teacher's tokenizer, to count the tokens of whole texts."""
+    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone, trust_remote_code=False)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer.backend_tokenizer
 
 
 def pairs_to_label(recipe: Recipe, ws: Workspace) -> pa.Table:

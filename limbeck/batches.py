@@ -34,20 +34,34 @@ def lengths_of(tokenizer: PreTrainedTokenizerBase, *texts: Sequence[str], limit:
 class TokenBudgetSampler(DefaultBatchSampler):
     """Batches of rows of like length, each of at most `budget` padded tokens, in a new order every epoch.
 
-    Which rows of one length meet in a batch changes with the epoch; the number of batches does not.
+    Which rows of one length meet in a batch changes with the epoch; the number of batches does not. Where several
+    `processes` take batches in turn, each gets as many as the others, and those of one turn are of like size.
     """
 
-    def __init__(self, lengths: np.ndarray, budget: int, seed: int) -> None:
+    def __init__(self, lengths: np.ndarray, budget: int, seed: int, processes: int = 1) -> None:
         super().__init__(SequentialSampler(range(len(lengths))), batch_size=1, drop_last=False, seed=seed)
-        self._lengths, self._budget, self._seed = lengths, budget, seed
-        self._count = len(by_tokens(lengths, budget))
+        if processes > 1:
+            self.batch_size = None  # else batches of another size are taken for incomplete ones, and dropped
+        self._lengths, self._budget, self._seed, self._processes = lengths, budget, seed, processes
+        self._count = len(self._batches(lengths))
 
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng((self._seed, self.epoch))
         shuffled = random.permutation(len(self._lengths))
-        batches = by_tokens(self._lengths[shuffled], self._budget)
-        for number in random.permutation(len(batches)):
-            yield shuffled[batches[number]].tolist()
+        batches = self._batches(self._lengths[shuffled])
+        for turn in random.permutation(len(batches) // self._processes):
+            for rows in batches[turn * self._processes : (turn + 1) * self._processes]:
+                yield shuffled[rows].tolist()
+
+    def _batches(self, lengths: np.ndarray) -> list[np.ndarray]:
+        """Batches, longest rows first, as many as the processes can share; fewer rows than processes come twice."""
+        batches = by_tokens(lengths, self._budget)
+        while len(batches) % self._processes:
+            largest = max(range(len(batches)), key=lambda number: len(batches[number]))
+            rows = batches[largest]
+            half = len(rows) // 2
+            batches[largest : largest + 1] = [rows[:half], rows[half:]] if half else [rows, rows]
+        return batches
 
     def __len__(self) -> int:
         return self._count

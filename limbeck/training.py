@@ -11,37 +11,65 @@ from typing import Any
 import torch
 import transformers
 from sentence_transformers.base.modules import Transformer
+from torch import nn
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
-from limbeck.backbone import LOADING, bf16, device, find
+from limbeck import processes
+from limbeck.backbone import LOADING, bf16, device, find, keep_memory
 from limbeck.errors import InputError
 from limbeck.progress import Advance, track
 
 # On CPU the backward pass of torch's fused attention is half of a training step; the plain one is faster there.
-ATTENTION = {"cpu": "eager", "cuda": "sdpa"}
+# Elsewhere each family takes its best: DeBERTa has no fused one.
+ATTENTION = {"cpu": {"attn_implementation": "eager"}}
+TEXT_ALONE = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 CHECKPOINTS = 4  # per training: a kill loses at most a quarter of it
 
 
-def load_transformer(backbone: str, max_tokens: int, folder: Path) -> Transformer:
+def load_transformer(backbone: str, max_tokens: int, folder: Path, **loading: Any) -> Transformer:
     """A pretrained backbone to be trained, reading at most `max_tokens`: in single precision, whatever it is saved in.
 
-    Padding comes last, so that the numbers of a text never depend on the texts beside it; a decoder's tokenizer that
-    knows no padding takes its end of text for it.
+    Padding comes last, so that the numbers of a text never depend on the texts beside it, and over-long texts are cut
+    at their end. A chat template is not used, and special tokens written into a text are letters like others.
+    `loading` goes to `from_pretrained` and comes before the defaults.
     """
-    loading = {**LOADING, "attn_implementation": ATTENTION[device().type], "dtype": torch.float32}
-    transformer = Transformer(find(backbone, folder), model_kwargs=loading)
-    limit = transformer.max_seq_length
+    loading = {**LOADING, **ATTENTION.get(device().type, {}), "dtype": torch.float32, **loading}
+    transformer = Transformer(
+        find(backbone, folder),
+        model_kwargs=loading,
+        processor_kwargs={"split_special_tokens": True, "padding_side": "right", "truncation_side": "right"},
+        modality_config=TEXT_ALONE,
+        module_output_name="token_embeddings",
+    )
+    limit = _reach(transformer)
     if limit is not None and max_tokens > limit:
         remedy = "Set max_tokens to that or less, or take another backbone"
         raise InputError(f"{backbone} reads at most {limit} tokens, not {max_tokens}", remedy=remedy)
     transformer.max_seq_length = max_tokens
-    transformer.tokenizer.padding_side = "right"
-    if transformer.tokenizer.pad_token is None:
-        transformer.tokenizer.pad_token = transformer.tokenizer.eos_token
+    _pad(transformer.tokenizer, backbone)
     return transformer
+
+
+def _reach(transformer: Transformer) -> int | None:
+    """How many tokens the backbone has positions for; RoBERTa and its kin begin to count after the padding's number."""
+    limit = transformer.max_seq_length
+    embeddings = getattr(transformer.model, "embeddings", None)
+    positions, padding = (getattr(embeddings, name, None) for name in ("position_embeddings", "padding_idx"))
+    if isinstance(positions, nn.Embedding) and isinstance(padding, int):
+        return min(limit or positions.num_embeddings, positions.num_embeddings - padding - 1)
+    return limit
+
+
+def _pad(tokenizer: Any, backbone: str) -> None:
+    """A decoder's tokenizer that knows no padding takes its end of text for it: padding is never looked at."""
+    if tokenizer.pad_token is None and tokenizer.eos_token is None:
+        remedy = "Set pad_token in its tokenizer_config.json"
+        raise InputError(f"the tokenizer of {backbone} has neither padding nor an end of text", remedy=remedy)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
 
 
 def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
@@ -81,12 +109,15 @@ class LoadedTrainer(transformers.Trainer):
         return self.accelerator.prepare(self._loaders["train"])
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
-        """The one to validate on."""
+        """The one to validate on; of several processes, each measures all of it, for its batches are of unequal size."""
+        if processes.count() > 1:
+            return self._loaders["valid"]
         return self.accelerator.prepare(self._loaders["valid"])
 
 
 def run(trainer: transformers.Trainer, what: str, scratch: Path) -> None:
     """Train, from the last checkpoint in `scratch` if there is one; the best checkpoint's weights are left loaded."""
+    keep_memory()
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(_Resuming(scratch))
     trainer.add_callback(_Progress(what))
@@ -96,11 +127,11 @@ def run(trainer: transformers.Trainer, what: str, scratch: Path) -> None:
 
 def _last_whole_checkpoint(scratch: Path) -> str | None:
     """The newest checkpoint; those that a kill left half written are removed."""
-    while newest := get_last_checkpoint(str(scratch)):
-        if _is_whole(Path(newest)):
-            return newest
-        shutil.rmtree(newest)
-    return None
+    if processes.leads():
+        while (newest := get_last_checkpoint(str(scratch))) and not _is_whole(Path(newest)):
+            shutil.rmtree(newest)
+    processes.tell()  # the others look after that
+    return get_last_checkpoint(str(scratch))
 
 
 def _is_whole(checkpoint: Path) -> bool:

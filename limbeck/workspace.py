@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,14 @@ class Workspace:
         except WorkspaceError:
             return None
 
+    def salvaged(self, name: str) -> pa.Table:
+        """All rows of a table's whole shards, committed or not: what runs that were killed, or made otherwise, left."""
+        parts = []
+        for path in sorted(self._folder(name).glob("*.parquet")):
+            with suppress(WorkspaceError, pa.ArrowException):
+                parts.append(_read(path, pq.read_table).cast(schema(name)))
+        return pa.concat_tables([schema(name).empty_table(), *parts])
+
     def write_table(self, name: str, made: Made, make: Mapping[str, Callable[[], pa.Table]]) -> None:
         """Make a table, shard by shard: those already committed for `made` are kept, the others are made, in order.
 
@@ -195,7 +203,7 @@ class Workspace:
     def write_folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> Path:
         """Make a folder: `build(out, scratch)` fills the empty `out`; `scratch` outlives a kill, for checkpoints."""
         final = self._folder(name) / f"{Path(name).name}-{made.digest}"
-        partial, scratch = (final.with_name(final.name + end) for end in (".partial", ".scratch"))
+        partial, scratch = final.with_name(final.name + ".partial"), self.scratch(name, made)
         if final.exists() and self._readable(name) and any(final.name in Path(f).parts for f in self._missing(name)):
             _remove(final)
         if not final.exists():
@@ -210,6 +218,10 @@ class Workspace:
         files = {str(p.relative_to(final.parent)): _sha256(p) for p in sorted(final.rglob("*")) if p.is_file()}
         self._commit(name, made, files, 0)
         return final
+
+    def scratch(self, name: str, made: Made) -> Path:
+        """Where checkpoints are kept while a folder is made."""
+        return self._folder(name) / f"{Path(name).name}-{made.digest}.scratch"
 
     def remove(self, name: str) -> None:
         """Forget a table or folder and delete its files."""

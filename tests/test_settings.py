@@ -69,6 +69,9 @@ learning_curve = []
 """
 
 
+JUDGE = "[judge]\nendpoint = 'http://localhost:8000/v1'\nmodel = 'm'\n"
+
+
 def parse(text):
     return settings.parse(text, HERE)
 
@@ -209,6 +212,15 @@ def test_every_knob_can_be_written_in_a_recipe(drawn):
             "missing key 'tables.pins[0].columns.title.value'",
         ),
         ("[[tables.pins]]\nfiles = ['a']\nlevel = { table = {} }", "missing key 'tables.pins[0].level.column'"),
+        ("[world]\n[judge]\nmodel = 'm'", "missing key 'judge.endpoint'"),
+        (f"[world]\n{JUDGE}mode = 'guess'", "judge.mode is 'guess', expected one of 'logprobs', 'json'"),
+        ("[world]\n[judge]\nmodel = 'm'\nendpoint = 'localhost:8000'", "judge.endpoint is not an http(s) address"),
+        ("[world]\n[judge]\nmodel = 'm'\nendpoint = 'http://[::1'", "judge.endpoint is not an http(s) address"),
+        (f"[world]\n{JUDGE}concurrency = 0", "judge.concurrency is 0, expected 1 or more"),
+        (f"[world]\n{JUDGE}timeout_seconds = inf", "judge.timeout_seconds is inf, expected 0.001 or more"),
+        (f"[world]\n{JUDGE}most_dollars = 3", "judge.most_dollars needs the prices of tokens"),
+        (f"[world]\n{JUDGE}body = {{ messages = 'x' }}", "judge.body.messages is Limbeck's own to set"),
+        ("[world]\n[measure]\nattacked_pairs = -1", "measure.attacked_pairs is -1, expected 0 or more"),
         ("[world", "not a TOML file: "),
         ("seed = 1\nseed = 2", "not a TOML file: "),
     ],
@@ -217,6 +229,30 @@ def test_refusals_name_the_file_and_the_key(line, complaint):
     said = refusal(line)
     assert said.startswith("shop/recipe.toml: ")
     assert complaint in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "key_variable = 'sk-secret0123'",
+        "endpoint = 'https://me:sk-secret0123@example.com/v1'",
+        "endpoint = 'https://example.com/v1?key=sk-secret0123'",
+        "api_key = 'sk-secret0123'",
+    ],
+)
+def test_a_key_in_a_recipe_is_refused_and_not_repeated(line):
+    kept = [known for known in JUDGE.splitlines() if known.split()[0] != line.split()[0]]
+    said = refusal("\n".join(["[world]", *kept, line]))
+    assert "judge." in said
+    assert "secret" not in said
+
+
+def test_a_judge():
+    judge = parse(f"[world]\n{JUDGE}body = {{ seed = 1, chat_template_kwargs = {{ enable_thinking = false }} }}").judge
+    assert judge == settings.Judge(
+        "http://localhost:8000/v1", "m", body={"seed": 1, "chat_template_kwargs": {"enable_thinking": False}}
+    )
+    assert parse("[world]").judge is None
 
 
 def test_files_that_cannot_be_recipes(tmp_path):

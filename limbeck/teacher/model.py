@@ -1,20 +1,23 @@
 """The teacher's shape: a sentence-transformers `CrossEncoder` of Transformer, Pooling and Dense modules to five logits.
 
 `[CLS] query [SEP] Pin text` goes through a pretrained language model; the [CLS] state (the last token's for decoders,
-or the mean) goes through a small network to five logits (arXiv 2410.17152, section 3.1), or through an ordinal
-head (heads.py). The folder it is saved in loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
+the mean where there is no [CLS]) goes through a small network to five logits (arXiv 2410.17152, section 3.1), or
+through an ordinal head (heads.py). The network runs in single precision, whatever the backbone runs in. The folder it
+is saved in loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
 """
 
 from pathlib import Path
 
 from sentence_transformers import CrossEncoder
-from sentence_transformers.base.modules import Dense
+from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
 
-from limbeck.backbone import LOADING, device, seed_everything
+from limbeck.backbone import LOADING, device, is_decoder, seed_everything
+from limbeck.errors import InputError
 from limbeck.settings import Teacher
-from limbeck.teacher import heads
+from limbeck.teacher import adapters, heads
+from limbeck.teacher.prompt import DEFAULT, with_prompt
 from limbeck.training import load_transformer, quiet
 
 
@@ -22,16 +25,48 @@ def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncod
     """A new teacher on its pretrained backbone, the head freshly initialised from `seed`."""
     seed_everything(seed)
     with quiet():
-        transformer = load_transformer(settings.backbone, settings.max_tokens, folder)
+        transformer = _backbone(settings, folder)
         size = transformer.get_embedding_dimension()
         hidden = Dense(size, size, activation_function=nn.Tanh())
         head = heads.create(settings.head, size)
-        pooling = Pooling(size, pooling_mode=settings.pooling)
+        pooling = Pooling(size, pooling_mode=_pooling(settings, transformer))
         model = CrossEncoder(modules=[transformer, pooling, hidden, head], device=str(device()))
-    for module in model.modules():
+    return keep_head_exact(model)
+
+
+def keep_head_exact(model: CrossEncoder) -> CrossEncoder:
+    """Have the modules after pooling run, and be loaded, in single precision."""
+    dense = {n: module.float() for n, module in enumerate(model) if isinstance(module, Dense)}
+    model.set_keep_in_fp32_modules([f"{n}.linear" for n in dense])
+    return model
+
+
+def _backbone(settings: Teacher, folder: Path) -> Transformer:
+    """The pretrained model and its tokenizer, with the prompt, the dropout and the adapters of the settings."""
+    loading = adapters.loading(settings.lora) if settings.lora else {}
+    transformer = load_transformer(settings.backbone, settings.max_tokens, folder, **loading)
+    prompt = settings.prompt or (DEFAULT if is_decoder(transformer.config) else "")
+    if prompt:
+        transformer.processor = with_prompt(transformer.tokenizer, prompt)
+    words = transformer.tokenizer.num_special_tokens_to_add(pair=True)
+    if settings.max_tokens < words + 2:
+        remedy = f"Set it to {words + 2} at the very least, or shorten teacher.prompt"
+        raise InputError(f"teacher.max_tokens is {settings.max_tokens}, the prompt alone has {words}", remedy=remedy)
+    for module in transformer.modules():
         if isinstance(module, nn.Dropout):
             module.p = settings.dropout
-    return model
+    if settings.lora:
+        adapters.add(transformer, settings.lora)
+    return transformer
+
+
+def _pooling(settings: Teacher, transformer: Transformer) -> str:
+    """Of which token the state is read: the one that was trained to stand for the whole text, if there is one."""
+    if settings.pooling != "auto":
+        return settings.pooling
+    if is_decoder(transformer.config):
+        return "lasttoken"
+    return "cls" if transformer.tokenizer.cls_token else "mean"
 
 
 def load(folder: Path) -> CrossEncoder:

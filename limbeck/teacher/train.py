@@ -13,21 +13,32 @@ import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 from torch import nn
+from torch.utils.data import DataLoader
 
-from limbeck import training
+from limbeck import processes, tracking, training
 from limbeck.batches import TokenBudgetSampler, lengths_of
 from limbeck.errors import InputError
 from limbeck.relevance import from_columns
-from limbeck.settings import Teacher
-from limbeck.teacher import heads, temperature
+from limbeck.settings import Teacher, Tracking
+from limbeck.teacher import adapters, heads, temperature
 from limbeck.teacher.grade import TeacherGrader
-from limbeck.teacher.model import create
+from limbeck.teacher.model import create, keep_head_exact
+
+NO_TRACKING = Tracking()
 
 
-def train(judged: dict[str, pa.Table], settings: Teacher, seed: int, out: Path, scratch: Path) -> None:
+def train(
+    judged: dict[str, pa.Table],
+    settings: Teacher,
+    seed: int,
+    out: Path,
+    scratch: Path,
+    logging: Tracking = NO_TRACKING,
+) -> None:
     """Train on `judged["train"]`, keep the checkpoint best on `judged["valid"]`, calibrate on it, save to `out`.
 
-    The tables have columns query, text (the composed Pin) and p1…p5 (the raters' distribution).
+    The tables have columns query, text (the composed Pin) and p1…p5 (the raters' distribution). Of several processes,
+    each takes other batches, and the first one saves.
     """
     for part, rows in judged.items():
         if not rows.num_rows:
@@ -37,15 +48,17 @@ def train(judged: dict[str, pa.Table], settings: Teacher, seed: int, out: Path, 
         model[-1].begin(_target(judged["train"], settings).mean(axis=0))
     data = {part: _dataset(rows, settings) for part, rows in judged.items()}
     sampler = functools.partial(_sampler, model=model, settings=settings, run_seed=seed)
-    steps = max(1, round(len(sampler(data["train"])) * settings.epochs))
+    steps = max(1, round(len(sampler(data["train"])) / processes.count() * settings.epochs))
     arguments = CrossEncoderTrainingArguments(
-        **training.arguments(scratch, steps, seed),
+        **{**training.arguments(scratch, steps, seed), **tracking.arguments(logging)},
         learning_rate=settings.learning_rate,
         learning_rate_mapping=heads.learning_rates(model, settings.learning_rate),
         warmup_steps=round(steps * settings.warmup),
         batch_sampler=sampler,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},  # the other kind loses the gradient of frozen inputs
     )
-    trainer = CrossEncoderTrainer(
+    trainer = (AdapterTrainer if settings.lora else Trainer)(
         model=model,
         args=arguments,
         train_dataset=data["train"],
@@ -53,8 +66,25 @@ def train(judged: dict[str, pa.Table], settings: Teacher, seed: int, out: Path, 
         loss=DistributionLoss(model),
     )
     training.run(trainer, "teacher", scratch)
-    heads.plain(model).save_pretrained(str(out), create_model_card=False)
-    _calibrate(out, judged["valid"], {"steps": steps, "best_step": trainer.state.best_global_step})
+    if processes.leads():
+        if settings.lora:
+            adapters.merge(model)
+        keep_head_exact(heads.plain(model)).save_pretrained(str(out), create_model_card=False)
+        _calibrate(out, judged["valid"], {"steps": steps, "best_step": trainer.state.best_global_step})
+
+
+class Trainer(CrossEncoderTrainer):
+    """The trainer of sentence-transformers; of several processes, each measures the whole validation loss."""
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """Not shared: batches of unequal size cannot be gathered."""
+        if processes.count() == 1:
+            return super().get_eval_dataloader(eval_dataset)
+        return self._build_dataloader(self.eval_dataset, self.args.eval_batch_size, dataset_kind="eval")
+
+
+class AdapterTrainer(adapters.SavesTrainedAlone, Trainer):
+    """The same, of adapters and head."""
 
 
 class DistributionLoss(nn.Module):
@@ -104,4 +134,4 @@ def _sampler(
     dataset: datasets.Dataset, *, model: CrossEncoder, settings: Teacher, run_seed: int, **_: Any
 ) -> TokenBudgetSampler:
     lengths = lengths_of(model.tokenizer, dataset["query"][:], dataset["text"][:], limit=settings.max_tokens)
-    return TokenBudgetSampler(lengths, settings.tokens_per_batch, run_seed)
+    return TokenBudgetSampler(lengths, settings.tokens_per_batch, run_seed, processes.count())

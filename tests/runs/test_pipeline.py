@@ -19,7 +19,7 @@ from limbeck.workspace import Workspace
 
 MODELS = {"models/teacher", "models/student", "models/student-30", "models/student-human"}
 INDEXES = {"images/pins", "evidence/parts", "signals/match", "index/lexical", "index/nearest"}
-MEASURED = {"evaluation/grades", "evaluation/measures", "report/page"}
+MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
 SEARCHABLE = {"pin_vectors", "index/nearest"}
 
 
@@ -198,7 +198,11 @@ def test_held_out_levels_are_read_by_the_measures_alone(home, finished, tmp_path
     ws.write_table("heldout", made, {"00000": lambda: opposite})
     assert home.run(root).made.keys() == finished.ended.made.keys() - set(INPUTS)
     found = tiny_run.contents(root)
-    assert {n for n in found if found[n] != finished.contents[n]} == {"heldout", "evaluation/measures"}
+    assert {n for n in found if found[n] != finished.contents[n]} == {
+        "heldout",
+        "evaluation/attacked",
+        "evaluation/measures",
+    }
 
 
 # -- one's own tables --
