@@ -28,7 +28,7 @@ from limbeck.labels import soften
 from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
-from limbeck.settings import Adapt, Recipe
+from limbeck.settings import Recipe
 from limbeck.signals import match_index
 from limbeck.sources import check, mapped
 from limbeck.sources.world import generate
@@ -223,9 +223,10 @@ def _reading(recipe: Recipe, ws: Workspace) -> Made:
 
 
 def _adapt(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
+    assert recipe.adapt is not None  # `teach` leaves this out otherwise
     texts = ws.table("composed", ["text"]).column("text").to_pylist()
-    settings, backbone = recipe.adapt or Adapt(), assembly.located(recipe).teacher.backbone
-    adapt.adapt(texts, backbone, settings, recipe.seed, out, _checkpoints(scratch))
+    backbone = assembly.located(recipe).teacher.backbone
+    adapt.adapt(texts, backbone, recipe.adapt, recipe.seed, out, _checkpoints(scratch))
 
 
 def _lesson(recipe: Recipe, ws: Workspace) -> tuple[dict[str, pa.Table], Made]:
