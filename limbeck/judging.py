@@ -44,8 +44,8 @@ def grade_heldout(recipe: Recipe, judge: Judge, ws: Workspace, out: Path) -> Non
 
 
 def grade_attacked(recipe: Recipe, judge: Judge, ws: Workspace, out: Path) -> None:
-    """The same for the attacked pairs."""
-    _grade(recipe, judge, ws, attacking.read(ws), out)
+    """The same for the attacked pairs. Those that are refused, by filters for just such texts, have not deceived it."""
+    _grade(recipe, dataclasses.replace(judge, most_failures=1.0), ws, attacking.read(ws), out)
 
 
 def outlook(recipe: Recipe, judge: Judge, heldout: int) -> str:

@@ -70,7 +70,7 @@ class Run:
         """As `folder`, for what others may fail to give us: then there is none, and the run goes on without it."""
         try:
             self.folder(name, made, build)
-        except IncompleteError as error:
+        except (IncompleteError, InputError) as error:
             self.ws.remove(name)
             say("unfinished", f"  [yellow]{escape(str(error))}[/]", name=name, why=str(error))
             self.unfinished.append(str(error))
@@ -332,15 +332,15 @@ def _attack(run: Run, inputs: list[str]) -> None:
 def _judge(run: Run) -> None:
     """The judge, last and apart: whatever becomes of it, the others' answers are there."""
     ws, recipe, judge = run.ws, run.recipe, run.recipe.judge
-    if judge is None or not recipe.measure.attacked_pairs:
-        run.forget("evaluation/judge_attacked")
     if judge is None:
         run.forget("evaluation/judge")
-        return
-    identity = judging.identity(recipe, judge)
-    made = ws.made_from(["judgments", "heldout", "composed"], judge=identity)
-    run.attempt("evaluation/judge", made, lambda out, scratch: judging.grade_heldout(recipe, judge, ws, out))
-    if ws.has("evaluation/attacked"):
+    else:
+        identity = judging.identity(recipe, judge)
+        made = ws.made_from(["judgments", "heldout", "composed"], judge=identity)
+        run.attempt("evaluation/judge", made, lambda out, scratch: judging.grade_heldout(recipe, judge, ws, out))
+    if judge is None or not ws.has("evaluation/attacked") or not ws.has("evaluation/judge"):
+        run.forget("evaluation/judge_attacked")
+    else:
         made = ws.made_from(["evaluation/attacked"], judge=identity)
         run.attempt("evaluation/judge_attacked", made, lambda out, _: judging.grade_attacked(recipe, judge, ws, out))
 
