@@ -183,25 +183,50 @@ def enrich(run: Run) -> None:
 
 def teach(run: Run) -> None:
     """Fine-tune the teacher on the human levels of the training queries, its backbone adapted first where asked."""
-    _adapt(run)
-    judged, made = _lesson(run.recipe, run.ws)
+    ws, recipe = run.ws, run.recipe
+    if recipe.adapt:
+        _together(run, "models/adapted", _reading(recipe, ws), functools.partial(_adapt, recipe, ws))
+    else:
+        run.forget("models/adapted")
+    judged, made = _lesson(recipe, ws)
+    _together(run, "models/teacher", made, functools.partial(_train, recipe, ws, judged))
+
+
+def _together(run: Run, name: str, made: Made, train: Callable[[Path, Path], None]) -> None:
+    """Bring a model up to date that all processes train, and tell the others whether there is anything to train."""
     called = []
 
     def build(out: Path, scratch: Path) -> None:
         called.append(processes.tell(True))
-        _train(run.recipe, run.ws, judged, out, scratch)
+        train(out, scratch)
 
-    run.folder("models/teacher", made, build)
+    run.folder(name, made, build)
     if not called:
         processes.tell(False)
 
 
 def _train_along(recipe: Recipe, ws: Workspace) -> None:
-    """What the other processes of `accelerate launch` do: wait for the first one to train the teacher, if it does."""
+    """What the other processes of `accelerate launch` do: wait for the first one to train a model, if it does."""
+    if recipe.adapt and processes.tell():
+        scratch = ws.scratch("models/adapted", _reading(recipe, ws))
+        _adapt(recipe, ws, scratch, scratch)
     if processes.tell():
         judged, made = _lesson(recipe, ws)
         scratch = ws.scratch("models/teacher", made)
         _train(recipe, ws, judged, scratch, scratch)
+
+
+def _reading(recipe: Recipe, ws: Workspace) -> Made:
+    """What the backbone is adapted to, and how."""
+    asked = {k: v for k, v in vars(recipe.adapt).items() if k != "student"}
+    return ws.made_from(["composed"], adapt=asked, backbone=recipe.teacher.backbone, seed=recipe.seed)
+
+
+def _adapt(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
+    assert recipe.adapt is not None  # `teach` leaves this out otherwise
+    texts = ws.table("composed", ["text"]).column("text").to_pylist()
+    backbone = assembly.located(recipe).teacher.backbone
+    adapt.adapt(texts, backbone, recipe.adapt, recipe.seed, out, _checkpoints(scratch))
 
 
 def _lesson(recipe: Recipe, ws: Workspace) -> tuple[dict[str, pa.Table], Made]:
@@ -214,28 +239,16 @@ def _lesson(recipe: Recipe, ws: Workspace) -> tuple[dict[str, pa.Table], Made]:
 
 
 def _train(recipe: Recipe, ws: Workspace, judged: dict[str, pa.Table], out: Path, scratch: Path) -> None:
-    checkpoints = scratch / f"of-{processes.count()}"  # each number of processes takes steps of its own
-    checkpoints.mkdir(exist_ok=True)
     settings = assembly.adapted(recipe, ws).teacher
     with tracking.destination(ws.root / "tracking", recipe.name):
-        teacher_training.train(judged, settings, recipe.seed, out, checkpoints, recipe.tracking)
+        teacher_training.train(judged, settings, recipe.seed, out, _checkpoints(scratch), recipe.tracking)
 
 
-def _adapt(run: Run) -> None:
-    """Pre-train the teacher's backbone on the catalogue's texts."""
-    ws, recipe, settings = run.ws, run.recipe, run.recipe.adapt
-    if settings is None:
-        if ws.has("models/adapted"):
-            ws.remove("models/adapted")
-        return
-    asked = {k: v for k, v in vars(settings).items() if k != "student"}
-    made = ws.made_from(["composed"], adapt=asked, backbone=recipe.teacher.backbone, seed=recipe.seed)
-
-    def build(out: Path, scratch: Path) -> None:
-        texts = ws.table("composed", ["text"]).column("text").to_pylist()
-        adapt.adapt(texts, assembly.located(recipe).teacher.backbone, settings, recipe.seed, out, scratch)
-
-    run.folder("models/adapted", made, build)
+def _checkpoints(scratch: Path) -> Path:
+    """Where a training leaves its checkpoints: each number of processes takes steps of its own."""
+    folder = scratch / f"of-{processes.count()}"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def label(run: Run) -> None:

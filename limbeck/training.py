@@ -109,7 +109,9 @@ class LoadedTrainer(transformers.Trainer):
         return self.accelerator.prepare(self._loaders["train"])
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
-        """The one to validate on."""
+        """The one to validate on. Of several processes each takes all of it: unequal batches cannot be gathered."""
+        if processes.count() > 1:
+            return self._loaders["valid"]
         return self.accelerator.prepare(self._loaders["valid"])
 
 

@@ -23,7 +23,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
-from limbeck import training
+from limbeck import processes, training
 from limbeck.backbone import LOADING, device, seed_everything
 from limbeck.batches import TokenBudgetSampler
 from limbeck.errors import InputError
@@ -36,7 +36,10 @@ IGNORED = -100  # the label of tokens that are not asked for
 
 
 def adapt(texts: Sequence[str], backbone: str, settings: Adapt, seed: int, out: Path, scratch: Path) -> None:
-    """Train the backbone (a folder or hub id) to fill gaps in the texts, and save it, without its head, to `out`."""
+    """Train the backbone (a folder or hub id) to fill gaps in the texts, and save it, without its head, to `out`.
+
+    Of several processes, each takes other batches, and the first one saves.
+    """
     check(backbone)
     seed_everything(seed)
     model, tokenizer = _load(backbone)
@@ -45,7 +48,7 @@ def adapt(texts: Sequence[str], backbone: str, settings: Adapt, seed: int, out: 
     cut = min(MOST_VALID, max(1, round(VALID_SHARE * len(tokens))))
     parts = {"train": [tokens[i] for i in order[cut:]], "valid": [tokens[i] for i in order[:cut]]}
     loaders = {part: _loader(part, rows, tokenizer, settings, seed) for part, rows in parts.items()}
-    steps = max(1, round(len(loaders["train"]) * settings.epochs))
+    steps = max(1, round(len(loaders["train"]) / processes.count() * settings.epochs))
     arguments = transformers.TrainingArguments(
         **training.arguments(scratch, steps, seed),
         learning_rate=settings.learning_rate,
@@ -55,6 +58,8 @@ def adapt(texts: Sequence[str], backbone: str, settings: Adapt, seed: int, out: 
     )
     trainer = training.LoadedTrainer(loaders, model=model, args=arguments)
     training.run(trainer, "adaptation", scratch)
+    if not processes.leads():
+        return
     model.base_model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     losses = {line["step"]: line["eval_loss"] for line in trainer.state.log_history if "eval_loss" in line}
@@ -72,7 +77,7 @@ def check(backbone: str) -> None:
 
 def _load(backbone: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Model and tokenizer. A backbone that was published without its head gets a fresh one, tied to its embeddings."""
-    loading = {**LOADING, "attn_implementation": training.ATTENTION[device().type], "dtype": torch.float32}
+    loading = {**LOADING, **training.ATTENTION.get(device().type, {}), "dtype": torch.float32}
     with training.quiet():
         tokenizer = AutoTokenizer.from_pretrained(backbone, trust_remote_code=False)
         model, found = AutoModelForMaskedLM.from_pretrained(backbone, output_loading_info=True, **loading)
@@ -128,7 +133,7 @@ def _loader(
 ) -> DataLoader[dict[str, list[int]]]:
     """Batches of equal token budget. Training texts get other masks every epoch, those to validate on never do."""
     lengths = np.asarray([len(ids) for ids in tokens], dtype=np.int64)
-    sampler = TokenBudgetSampler(lengths, settings.tokens_per_batch, seed)
+    sampler = TokenBudgetSampler(lengths, settings.tokens_per_batch, seed, processes.count() if part == "train" else 1)
     collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.masked)
     rows = _Masked(tokens, collator, seed, (lambda: sampler.epoch + 1) if part == "train" else (lambda: 0))
     return DataLoader(rows, batch_sampler=sampler, collate_fn=DataCollatorForTokenClassification(tokenizer))
