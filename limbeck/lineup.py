@@ -100,7 +100,7 @@ def graders(recipe: Recipe, ws: Workspace, own: Catalogue, of: Catalogue) -> dic
 
 def grades(ws: Workspace, pairs: str = "grades", judge: str = "judge") -> dict[str, np.ndarray]:
     """What every grader answered, by its name: to the held-out pairs, or to those that `attacked` names."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name in filter(ws.has, (f"evaluation/{pairs}", f"evaluation/{judge}")):
         folder = ws.folder(name)
         files = json.loads((folder / "graders.json").read_text(encoding="utf-8"))

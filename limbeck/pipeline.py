@@ -324,8 +324,8 @@ def _attack(run: Run, inputs: list[str]) -> None:
         run.forget("evaluation/attacked")
         return
     models = [f"models/{m}" for m in assembly.shares(recipe) if m not in lineup.measured_apart(recipe)]
-    settings = {"pairs": recipe.measure.attacked_pairs, "attacks": attacks.digest()}
-    made = ws.made_from([*inputs, "pin_texts", *models], **settings, seed=recipe.seed)
+    most, shipped = recipe.measure.attacked_pairs, attacks.digest()
+    made = ws.made_from([*inputs, "pin_texts", *models], pairs=most, attacks=shipped, seed=recipe.seed)
     run.folder("evaluation/attacked", made, lambda out, scratch: attacking.grade(recipe, ws, out))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 import typing
 from pathlib import Path
 
@@ -137,6 +138,10 @@ def _values(hint):
     """Values of a knob's type, as a strategy."""
     if typing.get_origin(hint) is typing.Literal:
         return st.sampled_from(typing.get_args(hint))
+    if isinstance(hint, types.UnionType):
+        return st.one_of(st.none() if option is type(None) else _values(option) for option in typing.get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        return _knobs(hint)
     if typing.get_origin(hint) is tuple:
         return st.lists(_values(typing.get_args(hint)[0]), max_size=3).map(tuple)
     numbers = {bool: st.booleans(), int: st.integers(1, 10**6), float: st.floats(0, 1e9), str: st.text(max_size=8)}
@@ -145,15 +150,18 @@ def _values(hint):
 
 def _knobs(section):
     hints = typing.get_type_hints(section)
-    special = (
-        {"sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple)} if "sources" in hints else {}
-    )
-    return st.builds(section, **({name: _values(hint) for name, hint in hints.items()} | special))
+    special = {
+        "sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple),
+        "prompt": st.sampled_from(["", "{query} | {text}", "Is this Pin:\n{text}\nwhat was asked for: {query}?"]),
+    }
+    return st.builds(section, **{name: special.get(name, _values(hint)) for name, hint in hints.items()})
 
 
 def _toml(value):
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(v)}" for name, v in value.items()) + " }"
     return (
         json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
         if isinstance(value, (str, bool))
@@ -167,7 +175,7 @@ SECTIONS = ("world", "text", "teacher", "labels", "student", "serve", "measure")
 @given(st.sampled_from(SECTIONS).flatmap(lambda n: st.tuples(st.just(n), _knobs(getattr(settings, n.capitalize())))))
 def test_every_knob_can_be_written_in_a_recipe(drawn):
     section, knobs = drawn
-    lines = [f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(knobs).items()]
+    lines = [f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(knobs).items() if value is not None]
     text = "\n".join([f"[{section}]", *lines, *([] if section == "world" else ["[world]"])])
     assert getattr(parse(text), section) == knobs
 
@@ -187,7 +195,10 @@ def test_every_knob_can_be_written_in_a_recipe(drawn):
         ("name = 3\n[world]", "name is 3, expected a text"),
         ("seed = -1\n[world]", "seed is -1, expected 0 or more"),
         ("[world]\n[teacher]\nepochs = 'two'", "teacher.epochs is 'two', expected a number"),
-        ("[world]\n[teacher]\npooling = 'max'", "teacher.pooling is 'max', expected one of 'cls', 'lasttoken', 'mean'"),
+        (
+            "[world]\n[teacher]\npooling = 'max'",
+            "teacher.pooling is 'max', expected one of 'auto', 'cls', 'lasttoken', 'mean'",
+        ),
         ("[world]\n[student]\nhidden = 3", "student.hidden is 3, expected a list"),
         ("[world]\n[student]\nhidden = [3, 'x']", "student.hidden[1] is 'x', expected a whole number"),
         ("[world]\n[text]\nbuckets = 0", "text.buckets is 0, expected 1 or more"),

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 
 from PIL import Image
@@ -112,7 +111,12 @@ class _Worker:
         command = [sys.executable, "-I", str(worker.__file__), *map(str, limits)]  # sees nothing of our environment
         with theirs, contextlib.suppress(OSError, TimeoutError):
             self._process = subprocess.Popen(
-                command, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env={}, cwd=Path(sys.prefix)
+                command,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd=sys.prefix,
             )
             theirs.close()
             _received(self._line, worker.ANSWER.size, time.monotonic() + STARTING)

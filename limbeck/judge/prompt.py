@@ -43,7 +43,7 @@ SCHEMA = {
     "required": [str(level) for level in range(1, 6)],
     "additionalProperties": False,
 }
-FORM = {
+FORM: dict[str, dict[str, Any]] = {
     "logprobs": {"logprobs": True, "top_logprobs": TOP, "max_tokens": 8},
     "json": {
         "response_format": {
@@ -83,7 +83,7 @@ class Prompt:
     def body(self, query: str, text: str) -> dict[str, Any]:
         """The request for one pair."""
         messages = [{"role": "system", "content": self.system}, {"role": "user", "content": message(query, text)}]
-        body = {"model": self.judge.model, "messages": messages, "temperature": self.judge.temperature}
+        body: dict[str, Any] = {"model": self.judge.model, "messages": messages, "temperature": self.judge.temperature}
         body |= FORM[self.judge.mode] | self.judge.body
         if "max_completion_tokens" in self.judge.body:  # the newer name: servers refuse both together
             del body["max_tokens"]

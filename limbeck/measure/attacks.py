@@ -118,7 +118,7 @@ def _rate(query: np.ndarray, flipped: np.ndarray, measure: settings.Measure, see
     if not len(flipped):
         return Estimate(None)
     number = np.unique(query, return_inverse=True)[1]
-    tries, flips = np.bincount(number).astype(np.float64), np.bincount(number, weights=flipped)
+    tries, flips = (np.bincount(number, weights=w).astype(np.float64) for w in (None, flipped))
     value = float(flips.sum() / tries.sum())
     if value in (0.0, 1.0):
         reach = 1 - ((1 - measure.confidence) / 2) ** (1 / len(tries))  # as if the attacks on a query were one try
