@@ -10,19 +10,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from limbeck import backbone, relevance, tracking
+from limbeck.captions.identity import identity
+from limbeck.errors import InputError
 from limbeck.index import lexical
 from limbeck.labels import pairs
 from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
-from limbeck.settings import Recipe
+from limbeck.settings import Captions, Recipe
 from limbeck.signals import match_index
+from limbeck.sources import paths
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
-from limbeck.teacher import adapters
+from limbeck.teacher import adapt, adapters
 from limbeck.text import compose
 from limbeck.workspace import Workspace, digest_of
 
@@ -64,9 +68,14 @@ def batches(ws: Workspace, name: str) -> Iterator[pa.Table]:
 
 def located(recipe: Recipe) -> Recipe:
     """The recipe with its backbones' names replaced by where they are found: what is loaded, not what is recorded."""
+    if recipe.adapt and recipe.adapt.student and recipe.student.backbone != recipe.teacher.backbone:
+        what = f"adapt.student is true, but the student's backbone is not the teacher's, {recipe.teacher.backbone}"
+        raise InputError(what, remedy="Give both the same, or set adapt.student = false")
     teacher, student = (
         backbone.find(name, recipe.folder) for name in (recipe.teacher.backbone, recipe.student.backbone)
     )
+    if recipe.captions:
+        backbone.find(recipe.captions.model, recipe.folder)
     return dataclasses.replace(
         recipe,
         teacher=dataclasses.replace(recipe.teacher, backbone=teacher),
@@ -74,24 +83,55 @@ def located(recipe: Recipe) -> Recipe:
     )
 
 
+def adapted(recipe: Recipe, ws: Workspace) -> Recipe:
+    """As `located`, but models begin from the backbone that was adapted to the catalogue, where the recipe asks it."""
+    found = located(recipe)
+    if recipe.adapt is None:
+        return found
+    folder = str(ws.folder("models/adapted"))
+    student = dataclasses.replace(found.student, backbone=folder) if recipe.adapt.student else found.student
+    return dataclasses.replace(found, teacher=dataclasses.replace(found.teacher, backbone=folder), student=student)
+
+
+def captioner(recipe: Recipe) -> tuple[str, str]:
+    """The captioning model's name in the tables, which covers its weights and prompt, and where it is found."""
+    settings = recipe.captions or Captions()
+    found = backbone.find(settings.model, recipe.folder)
+    return identity(settings, found), found
+
+
+def picture_folder(recipe: Recipe, ws: Workspace) -> Path:
+    """What the paths of pictures are relative to: the world's own pictures, or the folder that the recipe names."""
+    if recipe.world is not None:
+        return ws.folder("images/pins") if ws.has("images/pins") else ws.root / "images"
+    return recipe.folder / Path(paths.expand((recipe.captions or Captions()).folder)).expanduser()
+
+
 def required(recipe: Recipe) -> None:
     """`InputError` where a model, a package or a device that the recipe needs is not there."""
-    located(recipe)
+    found = located(recipe)
+    if recipe.adapt:
+        adapt.check(found.teacher.backbone)
     adapters.require(recipe.teacher.lora)
     tracking.require(recipe.tracking)
 
 
 def composed(recipe: Recipe, ws: Workspace) -> Shards:
     """One shard for each of pin_texts."""
-    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone, trust_remote_code=False)
-    fast, text = tokenizer.backend_tokenizer, recipe.text
-    fast.no_truncation()
-    fast.no_padding()
+    fast, text = counting_tokenizer(recipe), recipe.text
 
     def make(path: Path) -> pa.Table:
         return compose.compose(pq.read_table(path), text, fast)
 
     return {f"{i:05d}": functools.partial(make, path) for i, path in enumerate(ws.shards("pin_texts"))}
+
+
+def counting_tokenizer(recipe: Recipe) -> Tokenizer:
+    """The teacher's tokenizer, to count the tokens of whole texts."""
+    tokenizer = AutoTokenizer.from_pretrained(located(recipe).teacher.backbone, trust_remote_code=False)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer.backend_tokenizer
 
 
 def pairs_to_label(recipe: Recipe, ws: Workspace) -> pa.Table:
@@ -119,15 +159,18 @@ def pairs_to_label(recipe: Recipe, ws: Workspace) -> pa.Table:
     return pairs.with_judged(chosen, judgments, allowed)
 
 
-def encoder(recipe: Recipe) -> dict[str, Any]:
+def encoder(recipe: Recipe, ws: Workspace) -> dict[str, Any]:
     """What the untuned vectors depend on besides the texts."""
-    return {"backbone": recipe.student.backbone, "max_tokens": recipe.student.max_tokens}
+    named = {"backbone": recipe.student.backbone, "max_tokens": recipe.student.max_tokens}
+    if recipe.adapt and recipe.adapt.student:
+        return named | {"adapted": ws.digest("models/adapted")}
+    return named
 
 
 def encoder_vectors(recipe: Recipe, ws: Workspace) -> Shards:
     """Vectors of all Pins by the backbone as it comes."""
-    tower = encode.Encoder.untuned(located(recipe).student)
-    return _vectors(ws, "encoder_vectors", str(encoder(recipe)), lambda rows: tower.encode(_texts(rows)))
+    tower = encode.Encoder.untuned(adapted(recipe, ws).student)
+    return _vectors(ws, "encoder_vectors", str(encoder(recipe, ws)), lambda rows: tower.encode(_texts(rows)))
 
 
 def pin_vectors(recipe: Recipe, ws: Workspace) -> Shards:
@@ -178,6 +221,6 @@ def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
         list(curricula(recipe, ws).values()),
         ws.table("composed", ["pin_id", "text"]),
         match_index.open(ws.folder("signals/match")),
-        encode.Encoder.untuned(located(recipe).student) if frozen else None,
+        encode.Encoder.untuned(adapted(recipe, ws).student) if frozen else None,
         encode.Vectors(ws.table("encoder_vectors")),
     )

@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from limbeck import __version__
-from limbeck.errors import InputError, WorkspaceError
+from limbeck.errors import IncompleteError, InputError, WorkspaceError
 
 if TYPE_CHECKING:
     from limbeck.settings import Recipe
@@ -67,21 +67,39 @@ def init(path: Annotated[Path, typer.Argument(metavar="RECIPE")] = Path("recipe.
 @app.command(rich_help_panel=START)
 def check(recipe: RecipePath) -> None:
     """Read all input and print what is there and what is wrong with it; nothing is written."""
+    from rich.markup import escape
+
     from limbeck import progress
     from limbeck.settings import read
     from limbeck.sources import check as checking
 
-    findings = checking.check(read(recipe))
+    settings = read(recipe)
+    findings = checking.check(settings)
     if progress.mode() == "json":
         typer.echo(checking.to_json(findings))
     else:
         checking.render(findings, progress.console)
+    if settings.judge is not None:
+        from limbeck import judging
+
+        line = judging.outlook(settings, settings.judge, findings.estimate.heldout_pairs)
+        progress.say("judge", escape(line), cost=line)
 
 
 @app.command(rich_help_panel=START)
 def run(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
     """Run all stages that are out of date, skip the others, and say why."""
     _run(recipe, workspace, "report")
+
+
+@app.command(rich_help_panel=STAGES)
+def caption(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
+    """Let a model say what the pictures show, only where their bytes changed."""
+    from limbeck.settings import read
+
+    if read(recipe).captions is None:
+        raise InputError("no [captions] in it", file=recipe, remedy="Add it: docs/captions.md says what it holds")
+    _run(recipe, workspace, "caption")
 
 
 @app.command(rich_help_panel=STAGES)
@@ -118,7 +136,6 @@ def index(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
 def evaluate(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
     """Measure every grader on held-out human labels, with intervals."""
     _run(recipe, workspace, "evaluate")
-    _summary(recipe, workspace)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -187,17 +204,16 @@ def _bring_up_to_date(recipe: "Recipe", ws: "Workspace", until: str) -> None:
     from limbeck import pipeline
     from limbeck.progress import say
 
-    pipeline.run(recipe, ws, until)
-    if until == "report":
+    unfinished = pipeline.run(recipe, ws, until)
+    if until in ("evaluate", "report"):
         _show_summary(ws)
+    if until == "report":
         page = (ws.root / "report.html").resolve()
         say("report", f"\nReport: [bold]{page}[/]", report=page)
         command = f"limbeck serve --workspace {ws.root}"
         say("serve", f"Search: [bold]{command}[/], then open http://127.0.0.1:{recipe.serve.port}/", command=command)
-
-
-def _summary(recipe: Path, workspace: Path | None) -> None:
-    _show_summary(_open(recipe, workspace)[1])
+    if unfinished:
+        raise IncompleteError("; ".join(unfinished))
 
 
 def _show_summary(ws: "Workspace") -> None:
@@ -215,7 +231,7 @@ def main() -> None:
             raise KeyboardInterrupt
     except InputError as error:
         _fail(2, str(error))
-    except WorkspaceError as error:
+    except (WorkspaceError, IncompleteError) as error:
         _fail(1, str(error))
     except OSError as error:
         _fail(1, _wording(error))

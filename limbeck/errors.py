@@ -27,3 +27,7 @@ class InputError(Exception):
 
 class WorkspaceError(Exception):
     """The workspace cannot be read or written (disk full, damaged shard). Exits with 1; what was committed stays."""
+
+
+class IncompleteError(Exception):
+    """What a run could not get from elsewhere (a judge's answers). The rest is done and kept. Exits with 1."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from limbeck.errors import InputError, WorkspaceError
+from limbeck.errors import IncompleteError, InputError, WorkspaceError
 from limbeck.workspace import Made, Workspace
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -19,7 +19,7 @@ def explained(ws: Workspace, made: Made) -> Iterator[None]:
     """While something is made: a `WorkspaceError` for a full disk or a damaged input, other errors as they are."""
     try:
         yield
-    except (InputError, WorkspaceError):
+    except (InputError, IncompleteError, WorkspaceError):
         raise
     except Exception as error:
         reason = _full(error, ws.root)

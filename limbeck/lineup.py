@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from limbeck import assembly, relevance
 from limbeck.labels import pairs
-from limbeck.measure import evaluate, report, trec
+from limbeck.measure import attacks, evaluate, report, trec
 from limbeck.measure.ceiling import ceiling
 from limbeck.measure.evaluation import Ceiling, Evaluation
 from limbeck.measure.plots import CurvePoint
@@ -23,6 +23,7 @@ from limbeck.records import PROBABILITIES
 from limbeck.relevance import Grader
 from limbeck.settings import Recipe
 from limbeck.signals import match_index, text_match
+from limbeck.signals.match_index import MatchIndex
 from limbeck.student import encode
 from limbeck.student.cosine import CosineGrader
 from limbeck.student.grade import StudentGrader
@@ -32,51 +33,84 @@ from limbeck.workspace import Workspace
 EXAMPLES = 12
 TRUTH = ("raters", *PROBABILITIES)
 Curve = tuple[CurvePoint, ...]
+FlipRates = tuple[attacks.FlipRate, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """Pins as graders see them: composed texts (pin_id, text), match features, vectors by the untuned backbone."""
+
+    composed: pa.Table
+    match: MatchIndex
+    base: encode.Vectors
+
+
+def catalogue(ws: Workspace) -> Catalogue:
+    """The workspace's own Pins; texts only of those that are measured on."""
+    composed, measured = ws.table("composed", ["pin_id", "text"]), assembly.held_out(ws).column("pin_id")
+    composed = composed.filter(pc.is_in(composed.column("pin_id"), measured))
+    match = match_index.open(ws.folder("signals/match"))
+    return Catalogue(composed, match, encode.Vectors(ws.table("encoder_vectors")))
 
 
 def grade_heldout(recipe: Recipe, ws: Workspace, out: Path) -> None:
-    """Write what every grader answers to the held-out pairs: one Parquet file each, in the rows' order."""
-    truth = assembly.held_out(ws)
-    truth_columns = truth.select(["query", "pin_id"])
+    """Write what every grader answers to the held-out pairs."""
+    own = catalogue(ws)
+    write(assembly.held_out(ws).select(["query", "pin_id"]), graders(recipe, ws, own, own), out)
+
+
+def write(asked: pa.Table, by: Mapping[str, Callable[[], Grader]], out: Path) -> None:
+    """What graders answer to the pairs `asked` (query, pin_id): one Parquet file each, in the rows' order."""
     names = {}
-    for number, (name, grader) in enumerate(graders(recipe, ws).items()):
-        answers = relevance.to_columns(grader().grade(truth_columns))
+    for number, (name, grader) in enumerate(by.items()):
+        answers = relevance.to_columns(grader().grade(asked))
         names[name] = f"{number}.parquet"
-        table = pa.table({**{c: truth.column(c) for c in ("query", "pin_id")}, **answers})
+        table = pa.table({**{c: asked.column(c) for c in ("query", "pin_id")}, **answers})
         pq.write_table(table, out / names[name])
     (out / "graders.json").write_text(json.dumps(names, indent=1), encoding="utf-8")
 
 
-def graders(recipe: Recipe, ws: Workspace) -> dict[str, Callable[[], Grader]]:
-    """All graders that are measured side by side, each loaded when its turn comes."""
-    match = match_index.open(ws.folder("signals/match"))
-    base = encode.Vectors(ws.table("encoder_vectors"))
+def graders(recipe: Recipe, ws: Workspace, own: Catalogue, of: Catalogue) -> dict[str, Callable[[], Grader]]:
+    """The graders that are measured side by side, of the Pins of `of`, each loaded when its turn comes.
+
+    What is fitted, is fitted on the workspace's `own` Pins: `of` may be others, such as attacked ones.
+    """
     human = assembly.judged(ws, "train")
 
     def student(name: str) -> Grader:
         folder = ws.folder(f"models/{name}")
         tower = encode.Encoder.of_student(folder)
         if recipe.student.tune == "projection":
-            vectors = base.replaced(tower.project(base.matrix))
+            vectors = of.base.replaced(tower.project(of.base.matrix))
         else:
-            composed = ws.table("composed", ["pin_id", "text"])
-            composed = composed.filter(pc.is_in(composed.column("pin_id"), assembly.held_out(ws).column("pin_id")))
-            vectors = encode.Vectors.of_texts(composed, tower)
-        return StudentGrader(folder, match, vectors, name)
+            vectors = encode.Vectors.of_texts(of.composed, tower)
+        return StudentGrader(folder, of.match, vectors, name)
+
+    def cosine() -> Grader:
+        untuned = encode.Encoder.untuned(assembly.adapted(recipe, ws).student)
+        return CosineGrader(untuned, own.base, human).over(of.base)
 
     fixed: dict[str, Callable[[], Grader]] = {
-        "text match": lambda: text_match.fit(match, human),
-        "cosine": lambda: CosineGrader(encode.Encoder.untuned(assembly.located(recipe).student), base, human),
-        "teacher": lambda: TeacherGrader(ws.folder("models/teacher"), ws.table("composed")),
+        "text match": lambda: text_match.fit(own.match, human).over(of.match),
+        "cosine": cosine,
+        "teacher": lambda: TeacherGrader(ws.folder("models/teacher"), of.composed),
     }
     return fixed | {name: functools.partial(student, name) for name in assembly.shares(recipe)}
 
 
-def grades(ws: Workspace) -> dict[str, np.ndarray]:
-    """What every grader answered to the held-out pairs, by its name."""
-    folder = ws.folder("evaluation/grades")
-    names = json.loads((folder / "graders.json").read_text(encoding="utf-8"))
-    return {n: relevance.from_columns(pq.read_table(folder / file)) for n, file in names.items()}
+def grades(ws: Workspace, pairs: str = "grades", judge: str = "judge") -> dict[str, np.ndarray]:
+    """What every grader answered, by its name: to the held-out pairs, or to those that `attacked` names."""
+    found: dict[str, np.ndarray] = {}
+    for name in filter(ws.has, (f"evaluation/{pairs}", f"evaluation/{judge}")):
+        folder = ws.folder(name)
+        files = json.loads((folder / "graders.json").read_text(encoding="utf-8"))
+        found |= {n: relevance.from_columns(pq.read_table(folder / file)) for n, file in files.items()}
+    return found
+
+
+def measured_apart(recipe: Recipe) -> set[str]:
+    """The students that only stand on the learning curve."""
+    return {name for name, share in assembly.shares(recipe).items() if 0 < share < 1}
 
 
 def measure(recipe: Recipe, ws: Workspace, out: Path) -> None:
@@ -86,15 +120,23 @@ def measure(recipe: Recipe, ws: Workspace, out: Path) -> None:
         kinds = pairs.frequency(ws.shards("impressions"))
         found = [kinds.get(q, "unseen") for q in truth.column("query").to_pylist()]
         truth = truth.append_column("frequency", pa.array(found, pa.string()))
-    parts = {name for name, share in assembly.shares(recipe).items() if 0 < share < 1}
-    main = {name: answer for name, answer in answers.items() if name not in parts}
+    main = {name: answer for name, answer in answers.items() if name not in measured_apart(recipe)}
     evaluation = evaluate.evaluate(main, truth, recipe.measure, recipe.seed)
     if evaluation.ceiling is None:
         evaluation = dataclasses.replace(evaluation, ceiling=_human_ceiling(recipe, ws))
     (out / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(evaluation)))
     (out / "curve.json").write_bytes(msgspec.json.format(msgspec.json.encode(_curve(recipe, ws, answers, truth))))
+    (out / "attacks.json").write_bytes(msgspec.json.format(msgspec.json.encode(_flip_rates(recipe, ws))))
     (out / "trec").mkdir()
     trec.write(out / "trec", answers, truth)
+
+
+def _flip_rates(recipe: Recipe, ws: Workspace) -> FlipRates:
+    """How often attacked Pins deceive each grader; none where no Pins were attacked."""
+    if not ws.has("evaluation/attacked"):
+        return ()
+    asked = pq.read_table(ws.folder("evaluation/attacked") / "asked.parquet")
+    return attacks.flip_rates(grades(ws, "attacked", "judge_attacked"), asked, recipe.measure, recipe.seed)
 
 
 def evaluation(ws: Workspace) -> Evaluation:
@@ -102,16 +144,20 @@ def evaluation(ws: Workspace) -> Evaluation:
     return msgspec.json.decode((ws.folder("evaluation/measures") / "evaluation.json").read_bytes(), type=Evaluation)
 
 
-def write_report(recipe: Recipe, ws: Workspace, seconds: Mapping[str, float], out: Path) -> None:
+def write_report(
+    recipe: Recipe, ws: Workspace, seconds: Mapping[str, float], problems: Sequence[str], out: Path
+) -> None:
     """Write `report.html`. `seconds`: how long each stage took when it last had something to do."""
-    measured, answers = evaluation(ws), grades(ws)
+    measured, answers, folder = evaluation(ws), grades(ws), ws.folder("evaluation/measures")
     contents = report.Contents(
         title=recipe.name,
         evaluation=measured,
-        curve=msgspec.json.decode((ws.folder("evaluation/measures") / "curve.json").read_bytes(), type=Curve),
+        curve=msgspec.json.decode((folder / "curve.json").read_bytes(), type=Curve),
         curve_metric=measured.headline,
+        flip_rates=msgspec.json.decode((folder / "attacks.json").read_bytes(), type=FlipRates),
         examples_of="student",
         examples=tuple(_examples(ws, answers)),
+        problems=tuple(problems),
         settings=msgspec.to_builtins({k: v for k, v in vars(recipe).items() if k not in ("folder", "tables")}),
         seconds=seconds,
     )

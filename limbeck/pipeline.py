@@ -1,6 +1,6 @@
 """The stages in order, one short function each: read tables, call the package, write tables.
 
-    source ─► enrich ─► teach ─► label ─► distill ─► index ─► evaluate ─► report
+    source ─► caption ─► enrich ─► teach ─► label ─► distill ─► index ─► evaluate ─► report
 
 Every stage says what it would make and from what (`Made`); the workspace answers whether that is there already. A run
 therefore does only what is out of date, and says why. What a stage needs from several packages at once is put together
@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+from rich.markup import escape
 
-from limbeck import assembly, lineup, processes, tracking
-from limbeck.errors import InputError
+from limbeck import assembly, attacking, judging, lineup, processes, tracking
+from limbeck.captions import run as captioning
+from limbeck.errors import IncompleteError, InputError
 from limbeck.failures import explained
 from limbeck.index import lexical, nearest
 from limbeck.labels import soften
+from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
 from limbeck.settings import Recipe
@@ -30,12 +33,13 @@ from limbeck.signals import match_index
 from limbeck.sources import check, mapped
 from limbeck.sources.world import generate
 from limbeck.student import train as student_training
+from limbeck.teacher import adapt
 from limbeck.teacher import train as teacher_training
 from limbeck.teacher.grade import TeacherGrader
 from limbeck.text import gather
 from limbeck.workspace import Made, Workspace, digest_of_rows
 
-EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions")
+EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions", "generated_captions")
 HISTORY = "history.jsonl"
 Inputs = Mapping[str, tuple[Made, Callable[[], assembly.Shards]]]  # by table: what it is made from, and how
 
@@ -48,6 +52,7 @@ class Run:
     ws: Workspace
     inputs: Inputs
     made: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
 
     def table(self, name: str, made: Made, shards: Callable[[], assembly.Shards]) -> None:
         """Bring a table up to date; `shards` is only called when it is not."""
@@ -61,6 +66,20 @@ class Run:
             with explained(self.ws, made):
                 self.ws.write_folder(name, made, build)
 
+    def attempt(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
+        """As `folder`, for what others may fail to give us: then there is none, and the run goes on without it."""
+        try:
+            self.folder(name, made, build)
+        except (IncompleteError, InputError) as error:
+            self.ws.remove(name)
+            say("unfinished", f"  [yellow]{escape(str(error))}[/]", name=name, why=str(error))
+            self.unfinished.append(str(error))
+
+    def forget(self, name: str) -> None:
+        """What an earlier recipe asked for, and this one does not."""
+        if self.ws.has(name):
+            self.ws.remove(name)
+
     def _outdated(self, name: str, made: Made) -> bool:
         why = self.ws.outdated(name, made)
         if why is None:
@@ -71,8 +90,11 @@ class Run:
         return why is not None
 
 
-def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
-    """Bring everything up to and including the stage `until` up to date. Wrong input is refused before any writing."""
+def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
+    """Bring everything up to and including the stage `until` up to date. Wrong input is refused before any writing.
+
+    What others failed to give, and the run went on without, is returned in words.
+    """
     if processes.count() > 1 and until != "teach":
         remedy = "Launch `limbeck teach` with several, then run the rest without"
         raise InputError(f"several processes serve to train the teacher, not for `{until}`", remedy=remedy)
@@ -80,14 +102,18 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
     assembly.required(recipe)
     if not processes.leads():
         _train_along(recipe, ws)
-        return
+        return []
+    judging.check(recipe, until in ("evaluate", "report") and not ws.has("evaluation/judge"))
+    unfinished: list[str] = []
     if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in inputs.items()):
         check.check(recipe)
     with ws.writing():
         for name, stage in STAGES.items():
+            if name == "caption" and recipe.captions is None:
+                continue
             begun = time.monotonic()
             say("stage", f"[bold cyan]{name}[/]", stage=name)
-            present = Run(recipe, ws, inputs)
+            present = Run(recipe, ws, inputs, unfinished=unfinished)
             stage(present)
             seconds = round(time.monotonic() - begun, 1)
             say("done", f"  [dim]{seconds:.1f} s[/]", stage=name, seconds=seconds, made=present.made)
@@ -95,6 +121,7 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> None:
                 _remember(ws, name, seconds)
             if name == until:
                 break
+    return unfinished
 
 
 def source(run: Run) -> None:
@@ -112,6 +139,28 @@ def source(run: Run) -> None:
         run.folder("images/pins", made, lambda out, scratch: generate.draw(world, seed, ws.table("pins"), out))
     elif ws.has("images/pins"):
         ws.remove("images/pins")
+    for name in ("pictures", "generated_captions"):
+        if recipe.captions is None and ws.has(name):
+            ws.remove(name)
+
+
+def caption(run: Run) -> None:
+    """What the pictures show, as a model words it, for Pins without a caption of the user's."""
+    ws, settings = run.ws, run.recipe.captions
+    assert settings is not None  # `run` leaves this stage out otherwise
+    folder, model = assembly.picture_folder(run.recipe, ws), assembly.captioner(run.recipe)
+    images = captioning.wanted(ws)
+    made = Made(
+        {"images": captioning.fingerprint(images, folder)}, ws.made_from([], captions=settings, by=model[0]).settings
+    )
+    run.table("pictures", made, lambda: captioning.pictures(ws, settings, folder, model, images))
+    made = ws.made_from(["pins", "captions", "pictures"])
+    run.table("generated_captions", made, lambda: {"00000": lambda: captioning.generated(ws)})
+    counts = captioning.counts(ws)
+    captioned = counts.pop("", 0)
+    skipped = ", ".join(f"{reason} {number:,}" for reason, number in counts.items()) or "none"
+    message = f"  {captioned:,} pictures have a caption; skipped: {skipped}"
+    say("pictures", message, captioned=captioned, skipped=counts)
 
 
 def enrich(run: Run) -> None:
@@ -133,40 +182,73 @@ def enrich(run: Run) -> None:
 
 
 def teach(run: Run) -> None:
-    """Fine-tune the teacher on the human levels of the training queries."""
-    judged, made = _lesson(run.recipe, run.ws)
+    """Fine-tune the teacher on the human levels of the training queries, its backbone adapted first where asked."""
+    ws, recipe = run.ws, run.recipe
+    if recipe.adapt:
+        _together(run, "models/adapted", _reading(recipe, ws), functools.partial(_adapt, recipe, ws))
+    else:
+        run.forget("models/adapted")
+    judged, made = _lesson(recipe, ws)
+    _together(run, "models/teacher", made, functools.partial(_train, recipe, ws, judged))
+
+
+def _together(run: Run, name: str, made: Made, train: Callable[[Path, Path], None]) -> None:
+    """Bring a model up to date that all processes train, and tell the others whether there is anything to train."""
     called = []
 
     def build(out: Path, scratch: Path) -> None:
         called.append(processes.tell(True))
-        _train(run.recipe, run.ws, judged, out, scratch)
+        train(out, scratch)
 
-    run.folder("models/teacher", made, build)
+    run.folder(name, made, build)
     if not called:
         processes.tell(False)
 
 
 def _train_along(recipe: Recipe, ws: Workspace) -> None:
-    """What the other processes of `accelerate launch` do: wait for the first one to train the teacher, if it does."""
+    """What the other processes of `accelerate launch` do: wait for the first one to train a model, if it does."""
+    if recipe.adapt and processes.tell():
+        scratch = ws.scratch("models/adapted", _reading(recipe, ws))
+        _adapt(recipe, ws, scratch, scratch)
     if processes.tell():
         judged, made = _lesson(recipe, ws)
         scratch = ws.scratch("models/teacher", made)
         _train(recipe, ws, judged, scratch, scratch)
 
 
+def _reading(recipe: Recipe, ws: Workspace) -> Made:
+    """What the backbone is adapted to, and how."""
+    asked = {k: v for k, v in vars(recipe.adapt).items() if k != "student"}
+    return ws.made_from(["composed"], adapt=asked, backbone=recipe.teacher.backbone, seed=recipe.seed)
+
+
+def _adapt(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
+    assert recipe.adapt is not None  # `teach` leaves this out otherwise
+    texts = ws.table("composed", ["text"]).column("text").to_pylist()
+    backbone = assembly.located(recipe).teacher.backbone
+    adapt.adapt(texts, backbone, recipe.adapt, recipe.seed, out, _checkpoints(scratch))
+
+
 def _lesson(recipe: Recipe, ws: Workspace) -> tuple[dict[str, pa.Table], Made]:
     """What the teacher learns from, and what it is made from."""
     judged = {part: assembly.judged(ws, part) for part in ("train", "valid")}
     inputs = {f"{part} judgments": digest_of_rows(rows) for part, rows in judged.items()}
+    if recipe.adapt:
+        inputs["models/adapted"] = ws.digest("models/adapted")
     return judged, Made(inputs, ws.made_from([], teacher=recipe.teacher, seed=recipe.seed).settings)
 
 
 def _train(recipe: Recipe, ws: Workspace, judged: dict[str, pa.Table], out: Path, scratch: Path) -> None:
-    checkpoints = scratch / f"of-{processes.count()}"  # each number of processes takes steps of its own
-    checkpoints.mkdir(exist_ok=True)
-    settings = assembly.located(recipe).teacher
+    settings = assembly.adapted(recipe, ws).teacher
     with tracking.destination(ws.root / "tracking", recipe.name):
-        teacher_training.train(judged, settings, recipe.seed, out, checkpoints, recipe.tracking)
+        teacher_training.train(judged, settings, recipe.seed, out, _checkpoints(scratch), recipe.tracking)
+
+
+def _checkpoints(scratch: Path) -> Path:
+    """Where a training leaves its checkpoints: each number of processes takes steps of its own."""
+    folder = scratch / f"of-{processes.count()}"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def label(run: Run) -> None:
@@ -196,7 +278,7 @@ def distill(run: Run) -> None:
     ws, recipe = run.ws, run.recipe
     run.table(
         "encoder_vectors",
-        ws.made_from(["composed"], encoder=assembly.encoder(recipe)),
+        ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws)),
         lambda: assembly.encoder_vectors(recipe, ws),
     )
     everything = functools.cache(lambda: assembly.lessons(recipe, ws))
@@ -209,7 +291,7 @@ def distill(run: Run) -> None:
         def build(out: Path, scratch: Path, rows: pa.Table = rows) -> None:
             taught = everything()
             parts = {part: taught.examples(split.select(rows, part)) for part in ("train", "valid")}
-            student_training.train(parts, taught, assembly.located(recipe).student, recipe.seed, out, scratch)
+            student_training.train(parts, taught, assembly.adapted(recipe, ws).student, recipe.seed, out, scratch)
 
         run.folder(f"models/{name}", made, build)
 
@@ -228,21 +310,53 @@ def evaluate(run: Run) -> None:
     inputs = ["judgments", "heldout", "composed", "soft_labels", "signals/match", "encoder_vectors", "models/teacher"]
     made = ws.made_from([*inputs, *(f"models/{m}" for m in assembly.shares(recipe))], seed=recipe.seed)
     run.folder("evaluation/grades", made, lambda out, scratch: lineup.grade_heldout(recipe, ws, out))
-    made = ws.made_from(["evaluation/grades", "impressions"], measure=recipe.measure, seed=recipe.seed)
+    _attack(run, inputs)
+    _judge(run)
+    answers = [f"evaluation/{name}" for name in ("grades", "judge", "attacked", "judge_attacked")]
+    made = ws.made_from([*answers, "impressions"], measure=recipe.measure, seed=recipe.seed)
     run.folder("evaluation/measures", made, lambda out, scratch: lineup.measure(recipe, ws, out))
+
+
+def _attack(run: Run, inputs: list[str]) -> None:
+    """The same graders on irrelevant pairs whose Pins try to look relevant."""
+    ws, recipe = run.ws, run.recipe
+    if not recipe.measure.attacked_pairs:
+        run.forget("evaluation/attacked")
+        return
+    models = [f"models/{m}" for m in assembly.shares(recipe) if m not in lineup.measured_apart(recipe)]
+    most, shipped = recipe.measure.attacked_pairs, attacks.digest()
+    made = ws.made_from([*inputs, "pin_texts", *models], pairs=most, attacks=shipped, seed=recipe.seed)
+    run.folder("evaluation/attacked", made, lambda out, scratch: attacking.grade(recipe, ws, out))
+
+
+def _judge(run: Run) -> None:
+    """The judge, last and apart: whatever becomes of it, the others' answers are there."""
+    ws, recipe, judge = run.ws, run.recipe, run.recipe.judge
+    if judge is None:
+        run.forget("evaluation/judge")
+    else:
+        identity = judging.identity(recipe, judge)
+        made = ws.made_from(["judgments", "heldout", "composed"], judge=identity)
+        run.attempt("evaluation/judge", made, lambda out, scratch: judging.grade_heldout(recipe, judge, ws, out))
+    if judge is None or not ws.has("evaluation/attacked") or not ws.has("evaluation/judge"):
+        run.forget("evaluation/judge_attacked")
+    else:
+        made = ws.made_from(["evaluation/attacked"], judge=identity)
+        run.attempt("evaluation/judge_attacked", made, lambda out, _: judging.grade_attacked(recipe, judge, ws, out))
 
 
 def report(run: Run) -> None:
     """One page to be read by someone who was not there; also put at `report.html` in the workspace."""
     ws, recipe = run.ws, run.recipe
-    made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure)
+    problems = [*judging.failures(ws), *run.unfinished]
+    made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure, problems=problems)
     seconds = _seconds(ws)
-    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, out))
+    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, problems, out))
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")
 
 
 STAGES: Mapping[str, Callable[[Run], None]] = {
-    stage.__name__: stage for stage in (source, enrich, teach, label, distill, index, evaluate, report)
+    stage.__name__: stage for stage in (source, caption, enrich, teach, label, distill, index, evaluate, report)
 }
 
 

@@ -95,6 +95,21 @@ class Caption:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What became of one picture that Pins name: the words of a captioner, or why it was skipped.
+
+    `image_digest` is that of its bytes; `refetch` is the recipe's word at the time it was fetched from a URL.
+    """
+
+    image: str
+    image_digest: str | None
+    caption: str | None
+    captioner: str
+    skipped: str | None
+    refetch: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PinText:
     """All that a Pin says, source by source. `digest` changes exactly when one of the texts does."""
 
@@ -163,6 +178,8 @@ RECORDS: dict[str, type] = {
     "judgments": Judgment,
     "heldout": Judgment,  # judgments that are only ever measured on
     "captions": Caption,
+    "pictures": Picture,
+    "generated_captions": Caption,  # of Pins whose picture the user gave no caption of
     "pin_texts": PinText,
     "composed": ComposedText,
     "pairs": Pair,
@@ -176,6 +193,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "boards": ("board_id",),
     "links": ("link",),
     "captions": ("pin_id",),
+    "pictures": ("image",),
+    "generated_captions": ("pin_id",),
     "pin_texts": ("pin_id",),
     "composed": ("pin_id",),
     "pairs": ("query", "pin_id"),

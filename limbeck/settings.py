@@ -2,17 +2,21 @@
 
 import dataclasses
 import difflib
+import math
+import re
 import tomllib
 import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from limbeck.errors import InputError
 from limbeck.records import INPUTS
 
 SOURCES = ("title", "description", "caption", "board_titles", "engaged_queries", "link_title", "link_description")
+RESERVED = {"model", "messages", "logprobs", "top_logprobs", "response_format", "stream", "n", "temperature"}
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 
 
@@ -111,6 +115,26 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Captions:
+    """The model that says what pictures show, and what it may cost to get at them (docs/captions.md)."""
+
+    model: str = "Salesforce/blip-image-captioning-base"
+    prompt: str = ""  # what BLIP begins its sentence with, or what a chat model is asked
+    batch_size: int = 16
+    max_new_tokens: int = 30
+    folder: str = "."  # what paths in pins.image are relative to; nothing outside of it is read
+    fetch: bool = False  # whether pictures may be fetched where pins.image is a URL
+    refetch: str = ""  # any text: change it, and every URL is fetched again
+    fetch_seconds: float = 20.0  # for one picture, all its redirects and its whole body
+    decode_seconds: float = 10.0
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+    decoder_bytes: int = 1 << 30  # memory of one decoding process
+    edge: int = 512  # pixels: the longer side of what the model's own processor is given
+    pictures_per_shard: int = 512
+
+
+@dataclass(frozen=True)
 class Lora:
     """Small trained matrices beside frozen weights (LoRA), which `four_bit` packs to 4 bits (QLoRA)."""
 
@@ -134,9 +158,22 @@ class Teacher:
     warmup: float = 0.1
     dropout: float = 0.1
     tokens_per_batch: int = 2_500
+    head: Literal["softmax", "ordinal"] = "softmax"
     raters_distribution: bool = True
     gradient_checkpointing: bool = False
     lora: Lora | None = None
+
+
+@dataclass(frozen=True)
+class Adapt:
+    """Domain-adaptive pre-training of the teacher's backbone on the catalogue's texts (docs/heads.md)."""
+
+    epochs: float = 3
+    learning_rate: float = 1e-4
+    max_tokens: int = 128
+    masked: float = 0.15  # share of the tokens that are to be guessed
+    tokens_per_batch: int = 4_000
+    student: bool = False  # the student begins from the adapted backbone, too: it must be the teacher's
 
 
 @dataclass(frozen=True)
@@ -175,6 +212,32 @@ class Serve:
     results: int = 50
 
 
+BodyValue = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A language model behind an OpenAI-compatible endpoint, measured beside the other graders (docs/judge.md)."""
+
+    endpoint: str  # up to and with /v1
+    model: str
+    mode: Literal["logprobs", "json"] = "logprobs"
+    guidelines: str | None = None  # a file of your own, relative to the recipe; none: limbeck/judge/guidelines.md
+    key_variable: str | None = None  # the environment variable that holds the API key, never the key itself
+    temperature: float = 0.0
+    body: dict[str, BodyValue | dict[str, BodyValue]] = field(default_factory=dict)  # sent along, for this server alone
+    concurrency: int = 8
+    timeout_seconds: float = 60.0  # for a whole answer
+    retries: int = 5
+    first_wait_seconds: float = 1.0  # doubled with each retry
+    longest_wait_seconds: float = 60.0
+    dollars_per_million_input: float = 0.0  # tokens
+    dollars_per_million_output: float = 0.0
+    most_dollars: float | None = None  # in all runs of a workspace together
+    most_calls: int | None = None
+    most_failures: float = 0.02  # share of pairs that may stay without an answer for good
+
+
 @dataclass(frozen=True)
 class Measure:
     """What is reported, and how surely."""
@@ -184,6 +247,7 @@ class Measure:
     bootstrap: int = 1_000
     confidence: float = 0.95
     learning_curve: tuple[float, ...] = (0.1, 0.3)  # shares of the soft labels that further students learn from
+    attacked_pairs: int = 30  # irrelevant pairs whose Pins are stuffed and injected, for the flip rates; 0: none
 
 
 @dataclass(frozen=True)
@@ -203,12 +267,15 @@ class Recipe:
     workspace: str | None = None
     world: World | None = None
     tables: dict[str, tuple[TableMapping, ...]] = field(default_factory=dict)
+    captions: Captions | None = None
     text: Text = field(default_factory=Text)
+    adapt: Adapt | None = None
     teacher: Teacher = field(default_factory=Teacher)
     labels: Labels = field(default_factory=Labels)
     student: Student = field(default_factory=Student)
     serve: Serve = field(default_factory=Serve)
     measure: Measure = field(default_factory=Measure)
+    judge: Judge | None = None
     tracking: Tracking = field(default_factory=Tracking)
     folder: Path = Path(".")
 
@@ -250,10 +317,47 @@ def _check(recipe: Recipe, path: Path) -> None:
     for name in ("buckets", "min_users", "max_tokens"):
         if getattr(recipe.text, name) < 1:
             raise InputError(f"text.{name} is {getattr(recipe.text, name)}, expected 1 or more", file=path)
+    for name, value in vars(recipe.captions).items() if recipe.captions else ():
+        if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+            raise InputError(f"captions.{name} is {value}, expected more than 0", file=path)
     _check_prompt(recipe.teacher.prompt, path)
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
+    if recipe.measure.attacked_pairs < 0:
+        raise InputError(f"measure.attacked_pairs is {recipe.measure.attacked_pairs}, expected 0 or more", file=path)
+    if recipe.judge is not None:
+        _check_judge(recipe.judge, path)
+
+
+def _check_judge(judge: Judge, path: Path) -> None:
+    """What the type of a knob cannot say. A value that may hold a secret is never repeated."""
+    try:
+        address = urlsplit(judge.endpoint)
+        proper = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 80) > 0
+    except ValueError:
+        proper = False
+    if not proper:
+        raise InputError(
+            "judge.endpoint is not an http(s) address", file=path, remedy="Such as http://localhost:8000/v1"
+        )
+    if address.username or address.password or address.query or address.fragment:
+        remedy = "The key belongs into an environment variable, named by judge.key_variable"
+        raise InputError("judge.endpoint carries more than host and path", file=path, remedy=remedy)
+    if judge.key_variable is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", judge.key_variable):
+        remedy = "It is to name the environment variable that holds the API key, not to be the key"
+        raise InputError("judge.key_variable is not the name of a variable", file=path, remedy=remedy)
+    least = {"concurrency": 1, "retries": 0, "timeout_seconds": 0.001, "temperature": 0, "first_wait_seconds": 0}
+    least |= {"longest_wait_seconds": 0, "dollars_per_million_input": 0, "dollars_per_million_output": 0}
+    for name, bound in (least | {"most_dollars": 0, "most_calls": 0, "most_failures": 0}).items():
+        value = getattr(judge, name)
+        if value is not None and not bound <= value < math.inf:
+            raise InputError(f"judge.{name} is {value}, expected {bound} or more", file=path)
+    if judge.most_dollars is not None and not judge.dollars_per_million_input + judge.dollars_per_million_output:
+        remedy = "Set judge.dollars_per_million_input and judge.dollars_per_million_output"
+        raise InputError("judge.most_dollars needs the prices of tokens", file=path, remedy=remedy)
+    for name in judge.body.keys() & RESERVED:
+        raise InputError(f"judge.body.{name} is Limbeck's own to set", file=path)
 
 
 def _check_prompt(prompt: str, path: Path) -> None:

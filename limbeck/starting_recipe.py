@@ -43,6 +43,11 @@ per_human_label = 20            # pairs the teacher labels, for each one that a 
 
 [student]
 tune = "projection"             # "all" also trains the language model: slower and better
+
+# A language model as one more grader, behind any OpenAI-compatible endpoint: docs/judge.md.
+# [judge]
+# endpoint = "http://localhost:8000/v1"
+# model = "Qwen/Qwen3-8B"
 """
 
 WORLD = """\

@@ -12,12 +12,13 @@ import torch
 import transformers
 from sentence_transformers.base.modules import Transformer
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
 from limbeck import processes
-from limbeck.backbone import LOADING, bf16, device, find
+from limbeck.backbone import LOADING, bf16, device, find, keep_memory
 from limbeck.errors import InputError
 from limbeck.progress import Advance, track
 
@@ -95,8 +96,28 @@ def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
     }
 
 
+class LoadedTrainer(transformers.Trainer):
+    """The Hugging Face Trainer with its two data loaders given; it tells prepared ones which epoch it is."""
+
+    def __init__(self, loaders: dict[str, DataLoader[Any]], **arguments: Any) -> None:
+        super().__init__(train_dataset=loaders["train"].dataset, eval_dataset=loaders["valid"].dataset, **arguments)
+        self.accelerator.even_batches = False
+        self._loaders = loaders
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The one to train on."""
+        return self.accelerator.prepare(self._loaders["train"])
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """The one to validate on. Of several processes each takes all of it: unequal batches cannot be gathered."""
+        if processes.count() > 1:
+            return self._loaders["valid"]
+        return self.accelerator.prepare(self._loaders["valid"])
+
+
 def run(trainer: transformers.Trainer, what: str, scratch: Path) -> None:
     """Train, from the last checkpoint in `scratch` if there is one; the best checkpoint's weights are left loaded."""
+    keep_memory()
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(_Resuming(scratch))
     trainer.add_callback(_Progress(what))

@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,14 @@ class Workspace:
             return self.table(name) if self.has(name) else None
         except WorkspaceError:
             return None
+
+    def salvaged(self, name: str) -> pa.Table:
+        """All rows of a table's whole shards, committed or not: what runs that were killed, or made otherwise, left."""
+        parts = []
+        for path in sorted(self._folder(name).glob("*.parquet")):
+            with suppress(WorkspaceError, pa.ArrowException):
+                parts.append(_read(path, pq.read_table).cast(schema(name)))
+        return pa.concat_tables([schema(name).empty_table(), *parts])
 
     def write_table(self, name: str, made: Made, make: Mapping[str, Callable[[], pa.Table]]) -> None:
         """Make a table, shard by shard: those already committed for `made` are kept, the others are made, in order.

@@ -31,14 +31,17 @@ LEAVES = {
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
     "sources": set(),
+    "captions": set(),
     "text": set(),
-    "teacher": {"text"},
+    "inference": set(),
+    "teacher": {"inference", "text"},
     "labels": set(),
     "signals": {"text"},
-    "student": {"signals", "text"},
+    "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
     "serve": {"index", "student", "signals", "text"},
     "measure": set(),
+    "judge": set(),
 }
 # What stands above the stages: these may see all of them, and of each other what is named here.
 ABOVE = {
@@ -46,8 +49,10 @@ ABOVE = {
     "failures": set(),
     "assembly": set(),
     "lineup": {"assembly"},
-    "pipeline": {"failures", "assembly", "lineup"},
-    "cli": {"failures", "lineup", "pipeline", "starting_recipe"},
+    "attacking": {"assembly", "lineup"},
+    "judging": {"assembly", "attacking", "lineup"},
+    "pipeline": {"failures", "assembly", "attacking", "judging", "lineup"},
+    "cli": {"failures", "judging", "lineup", "pipeline", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set()}
@@ -67,6 +72,7 @@ HEAVY = {
     "scipy",
     "numpy",
     "pyarrow",
+    "httpx",
     "starlette",
     "uvicorn",
     "openvino",
@@ -199,6 +205,7 @@ def test_help_names_every_command_in_order():
         "check",
         "run",
         "demo",
+        "caption",
         "enrich",
         "teach",
         "label",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 import typing
 from pathlib import Path
 
@@ -69,6 +70,9 @@ learning_curve = []
 """
 
 
+JUDGE = "[judge]\nendpoint = 'http://localhost:8000/v1'\nmodel = 'm'\n"
+
+
 def parse(text):
     return settings.parse(text, HERE)
 
@@ -134,6 +138,10 @@ def _values(hint):
     """Values of a knob's type, as a strategy."""
     if typing.get_origin(hint) is typing.Literal:
         return st.sampled_from(typing.get_args(hint))
+    if isinstance(hint, types.UnionType):
+        return st.one_of(st.none() if option is type(None) else _values(option) for option in typing.get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        return _knobs(hint)
     if typing.get_origin(hint) is tuple:
         return st.lists(_values(typing.get_args(hint)[0]), max_size=3).map(tuple)
     numbers = {bool: st.booleans(), int: st.integers(1, 10**6), float: st.floats(0, 1e9), str: st.text(max_size=8)}
@@ -142,15 +150,18 @@ def _values(hint):
 
 def _knobs(section):
     hints = typing.get_type_hints(section)
-    special = (
-        {"sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple)} if "sources" in hints else {}
-    )
-    return st.builds(section, **({name: _values(hint) for name, hint in hints.items()} | special))
+    special = {
+        "sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple),
+        "prompt": st.sampled_from(["", "{query} | {text}", "Is this Pin:\n{text}\nwhat was asked for: {query}?"]),
+    }
+    return st.builds(section, **{name: special.get(name, _values(hint)) for name, hint in hints.items()})
 
 
 def _toml(value):
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(v)}" for name, v in value.items()) + " }"
     return (
         json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
         if isinstance(value, (str, bool))
@@ -164,7 +175,7 @@ SECTIONS = ("world", "text", "teacher", "labels", "student", "serve", "measure")
 @given(st.sampled_from(SECTIONS).flatmap(lambda n: st.tuples(st.just(n), _knobs(getattr(settings, n.capitalize())))))
 def test_every_knob_can_be_written_in_a_recipe(drawn):
     section, knobs = drawn
-    lines = [f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(knobs).items()]
+    lines = [f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(knobs).items() if value is not None]
     text = "\n".join([f"[{section}]", *lines, *([] if section == "world" else ["[world]"])])
     assert getattr(parse(text), section) == knobs
 
@@ -184,7 +195,10 @@ def test_every_knob_can_be_written_in_a_recipe(drawn):
         ("name = 3\n[world]", "name is 3, expected a text"),
         ("seed = -1\n[world]", "seed is -1, expected 0 or more"),
         ("[world]\n[teacher]\nepochs = 'two'", "teacher.epochs is 'two', expected a number"),
-        ("[world]\n[teacher]\npooling = 'max'", "teacher.pooling is 'max', expected one of 'cls', 'lasttoken', 'mean'"),
+        (
+            "[world]\n[teacher]\npooling = 'max'",
+            "teacher.pooling is 'max', expected one of 'auto', 'cls', 'lasttoken', 'mean'",
+        ),
         ("[world]\n[student]\nhidden = 3", "student.hidden is 3, expected a list"),
         ("[world]\n[student]\nhidden = [3, 'x']", "student.hidden[1] is 'x', expected a whole number"),
         ("[world]\n[text]\nbuckets = 0", "text.buckets is 0, expected 1 or more"),
@@ -209,6 +223,15 @@ def test_every_knob_can_be_written_in_a_recipe(drawn):
             "missing key 'tables.pins[0].columns.title.value'",
         ),
         ("[[tables.pins]]\nfiles = ['a']\nlevel = { table = {} }", "missing key 'tables.pins[0].level.column'"),
+        ("[world]\n[judge]\nmodel = 'm'", "missing key 'judge.endpoint'"),
+        (f"[world]\n{JUDGE}mode = 'guess'", "judge.mode is 'guess', expected one of 'logprobs', 'json'"),
+        ("[world]\n[judge]\nmodel = 'm'\nendpoint = 'localhost:8000'", "judge.endpoint is not an http(s) address"),
+        ("[world]\n[judge]\nmodel = 'm'\nendpoint = 'http://[::1'", "judge.endpoint is not an http(s) address"),
+        (f"[world]\n{JUDGE}concurrency = 0", "judge.concurrency is 0, expected 1 or more"),
+        (f"[world]\n{JUDGE}timeout_seconds = inf", "judge.timeout_seconds is inf, expected 0.001 or more"),
+        (f"[world]\n{JUDGE}most_dollars = 3", "judge.most_dollars needs the prices of tokens"),
+        (f"[world]\n{JUDGE}body = {{ messages = 'x' }}", "judge.body.messages is Limbeck's own to set"),
+        ("[world]\n[measure]\nattacked_pairs = -1", "measure.attacked_pairs is -1, expected 0 or more"),
         ("[world", "not a TOML file: "),
         ("seed = 1\nseed = 2", "not a TOML file: "),
     ],
@@ -217,6 +240,30 @@ def test_refusals_name_the_file_and_the_key(line, complaint):
     said = refusal(line)
     assert said.startswith("shop/recipe.toml: ")
     assert complaint in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "key_variable = 'sk-secret0123'",
+        "endpoint = 'https://me:sk-secret0123@example.com/v1'",
+        "endpoint = 'https://example.com/v1?key=sk-secret0123'",
+        "api_key = 'sk-secret0123'",
+    ],
+)
+def test_a_key_in_a_recipe_is_refused_and_not_repeated(line):
+    kept = [known for known in JUDGE.splitlines() if known.split()[0] != line.split()[0]]
+    said = refusal("\n".join(["[world]", *kept, line]))
+    assert "judge." in said
+    assert "secret" not in said
+
+
+def test_a_judge():
+    judge = parse(f"[world]\n{JUDGE}body = {{ seed = 1, chat_template_kwargs = {{ enable_thinking = false }} }}").judge
+    assert judge == settings.Judge(
+        "http://localhost:8000/v1", "m", body={"seed": 1, "chat_template_kwargs": {"enable_thinking": False}}
+    )
+    assert parse("[world]").judge is None
 
 
 def test_files_that_cannot_be_recipes(tmp_path):

@@ -21,6 +21,8 @@ HASTY = {"contrary": True, "epochs": 4.2}
 TRAININGS = {
     "teacher": (toy_trainings.teacher, {}),
     "contrary teacher": (toy_trainings.teacher, {**HASTY, "learning_rate": 1e-2}),
+    "contrary ordinal teacher": (toy_trainings.teacher, {**HASTY, "learning_rate": 1e-2, "head": "ordinal"}),
+    "adaptation": (toy_trainings.adaptation, {}),
     "projection": (toy_trainings.student, {"tune": "projection"}),
     "contrary projection": (
         toy_trainings.student,
@@ -38,6 +40,9 @@ MOMENTS = {  # the nth call of a method of the trainer
 CASES = [
     *(("teacher", moment) for moment in MOMENTS),
     ("contrary teacher", "after the last step"),
+    ("contrary ordinal teacher", "in the last epoch"),
+    ("adaptation", "in the first epoch"),
+    ("adaptation", "writing the third checkpoint"),
     ("projection", "in the first epoch"),
     ("projection", "writing the third checkpoint"),
     ("projection", "after the last step"),
@@ -94,7 +99,7 @@ def test_a_killed_training_ends_at_the_same_weights(name, moment, undisturbed, t
     assert losses(state(tmp_path / "scratch")) == losses(finished)
 
 
-@pytest.mark.parametrize("name", ["contrary teacher", "contrary projection"])
+@pytest.mark.parametrize("name", ["contrary teacher", "contrary ordinal teacher", "contrary projection"])
 def test_the_best_checkpoint_counts_and_not_the_last(name, undisturbed):
     _, finished = undisturbed(name)
     assert finished["best_global_step"] == min(losses(finished), key=losses(finished).get) < finished["max_steps"]

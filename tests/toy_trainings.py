@@ -1,17 +1,19 @@
-"""Trainings of a tiny teacher and a tiny student on the toy task, as tests and the processes they kill run them."""
+"""Trainings of tiny models on the toy task, as tests and the processes they kill run them."""
 
 from pathlib import Path
 
 import torch
-from toy_task import WordMatch, judged, pins
+from toy_task import SENTENCES, WordMatch, judged, pins
 
 from limbeck import records, settings
 from limbeck.student import train as student_training
 from limbeck.student.encode import Encoder, Vectors
 from limbeck.student.lessons import Lessons
+from limbeck.teacher import adapt
 from limbeck.teacher import train as teacher_training
 
 TEACHER = {"max_tokens": 32, "epochs": 2.2, "tokens_per_batch": 300, "learning_rate": 5e-3}
+ADAPTATION = {"max_tokens": 32, "epochs": 3.2, "tokens_per_batch": 150, "learning_rate": 5e-3}
 STUDENT = {
     "max_tokens": 32,
     "epochs": 2.2,
@@ -38,6 +40,15 @@ def teacher(
     tables = {"train": judged("train"), "valid": judged("valid", contrary)}
     chosen = settings.Teacher(**{"backbone": str(backbone), **TEACHER, **changes})
     teacher_training.train(tables, chosen, seed, out, scratch, logging)
+
+
+def adaptation(backbone: Path, out: Path, scratch: Path, seed: int = 5, **changes: object) -> None:
+    """Adapt a backbone to the toy sentences."""
+    torch.set_num_threads(1)
+    scratch.mkdir(parents=True, exist_ok=True)
+    out.mkdir()
+    chosen = settings.Adapt(**{**ADAPTATION, **changes})
+    adapt.adapt(SENTENCES, str(backbone), chosen, seed, out, scratch)
 
 
 def student_settings(backbone: Path, **changes: object) -> settings.Student:

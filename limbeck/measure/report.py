@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from limbeck.measure import plots, wording
+from limbeck.measure.attacks import FlipRate
 from limbeck.measure.evaluate import Mistake
 from limbeck.measure.evaluation import Evaluation, GraderResult
 from limbeck.measure.pictures import data_uri
@@ -37,6 +38,7 @@ class Contents:
     evaluation: Evaluation
     curve: tuple[CurvePoint, ...] = ()
     curve_metric: str = "spearman"
+    flip_rates: tuple[FlipRate, ...] = ()
     examples_of: str | None = None  # the grader whose mistakes the examples are
     examples: tuple[Example, ...] = ()
     problems: tuple[str, ...] = ()
@@ -143,6 +145,14 @@ class _Page:
             if s.dimension == dimension
         ]
         return plots.grouped_dots(f"{METRICS[metric].label} by {dimension}", groups)
+
+    def attack_kinds(self) -> list[str]:
+        """The kinds of attacks, in order."""
+        return list(dict.fromkeys(f.kind for f in self._contents.flip_rates))
+
+    def flip_rate(self, grader: str, kind: str) -> FlipRate | None:
+        """How often one kind of attack deceives a grader."""
+        return {(f.grader, f.kind): f for f in self._contents.flip_rates}.get((grader, kind))
 
     def settings(self) -> Iterator[tuple[str, Iterator[tuple[str, object]]]]:
         """Settings by section, each a list of dotted keys and values."""

@@ -3,6 +3,7 @@
 A folder of `.npy` arrays (never pickled), `terms.arrow` (term, Pins that have it) and `pins.arrow` (pin_id).
 """
 
+import copy
 import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ class MatchIndex:
         self._row = {p: i for i, p in enumerate(self.pin_ids)}
         counts = found.column("pins").to_numpy()
         self._vocabulary = Vocabulary(found.column("term").to_pylist(), counts, len(self.pin_ids))
+        self._number: Mapping[str, int] | None = None  # of the Pins' terms, where that is not the vocabulary's
         # As plain arrays: the kernel takes ten times as long to look at a `memmap` of the same memory.
         self._pins = Terms(*(np.asarray(np.load(folder / f"{a}.npy", mmap_mode="r")) for a in Terms._fields))
         statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
@@ -43,7 +45,9 @@ class MatchIndex:
 
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Features of one query and many Pins, float32 (n, f), named by `names`."""
-        return features(self._vocabulary.ask([query]), self._pins, self._mean_lengths, rows, np.array([0, len(rows)]))
+        return features(
+            self._vocabulary.ask([query], self._number), self._pins, self._mean_lengths, rows, np.array([0, len(rows)])
+        )
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Features of row-aligned queries and Pins, float32 (n, f)."""
@@ -52,7 +56,9 @@ class MatchIndex:
         order = np.argsort(asked, kind="stable")
         begins = np.searchsorted(asked[order], np.arange(len(place) + 1))
         out = np.empty((len(queries), len(NAMES)), dtype=np.float32)
-        out[order] = features(self._vocabulary.ask(list(place)), self._pins, self._mean_lengths, rows[order], begins)
+        out[order] = features(
+            self._vocabulary.ask(list(place), self._number), self._pins, self._mean_lengths, rows[order], begins
+        )
         return out
 
     def features_of(self, query: str, documents: Sequence[Mapping[str, object]]) -> np.ndarray:
@@ -63,6 +69,16 @@ class MatchIndex:
         asked = self._vocabulary.ask([query], builder.number)
         rows = np.arange(len(documents))
         return features(asked, builder.terms(), self._mean_lengths, rows, np.array([0, len(rows)]))
+
+    def over(self, pin_texts: pa.Table) -> "MatchIndex":
+        """The features of other Pins (pin_texts), measured by the words of this catalogue as its own Pins are."""
+        builder, other = _Builder(), copy.copy(self)
+        for row in pin_texts.select(list(FIELDS)).to_pylist():
+            builder.add(row)
+        other.pin_ids = pin_texts.column("pin_id").to_pylist()
+        other._row = {p: i for i, p in enumerate(other.pin_ids)}
+        other._pins, other._number = builder.terms(), builder.number
+        return other
 
     def ideal(self, query: str) -> float:
         """The BM25 that a query reaches where every term is found once in a text of mean length."""

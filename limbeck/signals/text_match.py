@@ -25,6 +25,10 @@ class TextMatch:
         """Five probabilities per pair, float32 (n, 5)."""
         return self._calibrated(scores(self._match, pairs))
 
+    def over(self, match: MatchIndex) -> "TextMatch":
+        """The same calibration for the Pins of another index."""
+        return TextMatch(match, self._calibrated)
+
     def save(self, folder: Path) -> None:
         """Write the calibration into a folder; the match index is kept apart."""
         self._calibrated.save(folder / "text_match.json")

@@ -15,6 +15,10 @@ from limbeck.sources.tally import Tally
 __all__ = ["Rates", "check", "render", "to_json"]
 
 
+_LABELS = ("judgments", "heldout")
+_NONE = pa.table({"query": pa.array([], pa.string())})
+
+
 @dataclass(frozen=True)
 class Rates:
     """Work per second. The defaults are those of a six-layer backbone on two cores, texts of about 80 tokens."""
@@ -34,9 +38,9 @@ def check(recipe: Recipe, rates: Rates | None = None) -> Findings:
     amounts = {table: sum(len(block.files) for block in blocks[table]) for table in blocks}
     found = {table: tally.findings(amounts[table], tallies) for table, tally in tallies.items()}
     pins = found["pins"].rows
-    train, queries = _training(tallies)
+    train, queries, heldout = _judged_pairs(tallies)
     shown = tallies["impressions"].distinct_pairs() if "impressions" in tallies else queries * recipe.labels.per_query
-    return Findings(recipe.name, None, found, _estimate(recipe, pins, train, shown, rates))
+    return Findings(recipe.name, None, found, _estimate(recipe, pins, (train, heldout), shown, rates))
 
 
 def _count(table: str, blocks: list[mapped.Block]) -> Tally:
@@ -49,26 +53,27 @@ def _count(table: str, blocks: list[mapped.Block]) -> Tally:
     return tally
 
 
-def _training(tallies: dict[str, Tally]) -> tuple[int, int]:
-    """How many judged pairs, and how many queries, the split leaves for training."""
-    split = Split(tallies["heldout"].labels() if "heldout" in tallies else None)
-    if "judgments" not in tallies:
-        return 0, 0
-    pairs = tallies["judgments"].labels().group_by(["query", "pin_id"]).aggregate([])
-    train: pa.Table = split.select(pairs, "train")
-    return train.num_rows, len(train.column("query").unique())
+def _judged_pairs(tallies: dict[str, Tally]) -> tuple[int, int, int]:
+    """How many judged pairs, and how many queries, the split leaves for training; how many pairs are measured on."""
+    found = {n: tallies[n].labels().group_by(["query", "pin_id"]).aggregate([]) for n in _LABELS if n in tallies}
+    split = Split(found.get("heldout"))
+    parts = {p: split.select(found["judgments"], p) if "judgments" in found else _NONE for p in ("train", "test")}
+    heldout: pa.Table = found.get("heldout", parts["test"])
+    return parts["train"].num_rows, len(parts["train"].column("query").unique()), heldout.num_rows
 
 
 def _of_world(recipe: Recipe, world: World, rates: Rates) -> Estimate:
     train = world.judged_pairs * 7 // 10  # seven of ten folds
-    return _estimate(recipe, world.pins, train, world.searches * world.results_per_search, rates)
+    return _estimate(recipe, world.pins, (train, world.heldout_pairs), world.searches * world.results_per_search, rates)
 
 
-def _estimate(recipe: Recipe, pins: int, train: int, available: int, rates: Rates) -> Estimate:
+def _estimate(recipe: Recipe, pins: int, judged: tuple[int, int], available: int, rates: Rates) -> Estimate:
+    """`judged`: the pairs to train and to measure on."""
+    train, heldout = judged
     label = min(train * recipe.labels.per_human_label, available)
     seconds = {
         "teach": train * recipe.teacher.epochs / rates.trained_pairs,
         "label": label / rates.graded_pairs,
         "index": pins / rates.embedded_pins,
     }
-    return Estimate(pins, train, label, {stage: math.ceil(s) for stage, s in seconds.items()})
+    return Estimate(pins, train, label, heldout, {stage: math.ceil(s) for stage, s in seconds.items()})

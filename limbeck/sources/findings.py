@@ -38,6 +38,7 @@ class Estimate:
     pins: int
     train_pairs: int
     label_pairs: int
+    heldout_pairs: int
     seconds: dict[str, int]
 
 

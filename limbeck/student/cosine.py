@@ -1,5 +1,7 @@
 """The baseline that needs no training: the cosine of untuned embeddings, calibrated to five levels."""
 
+import copy
+
 import numpy as np
 import pyarrow as pa
 
@@ -21,6 +23,12 @@ class CosineGrader:
     def grade(self, pairs: pa.Table) -> np.ndarray:
         """Five probabilities per pair, float32 (n, 5)."""
         return self._calibration(self._cosines(pairs))
+
+    def over(self, vectors: Vectors) -> "CosineGrader":
+        """The same calibration for other Pins."""
+        other = copy.copy(self)
+        other._vectors = vectors
+        return other
 
     def _cosines(self, pairs: pa.Table) -> np.ndarray:
         queries = pairs.column("query").to_pylist()

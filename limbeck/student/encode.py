@@ -1,4 +1,4 @@
-"""Texts to vectors in bulk: sorted by length, batches of equal token budget, bfloat16 where that is fast."""
+"""Texts to vectors in bulk, and vectors of Pins by their ids."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -10,23 +10,18 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from limbeck.backbone import bf16
-from limbeck.batches import by_tokens, lengths_of
+from limbeck.inference.reader import Reader
 from limbeck.progress import track
 from limbeck.records import empty
 from limbeck.settings import Student
 from limbeck.student.model import create_tower, load_tower
-
-TOKENS_PER_BATCH = 8_192
 
 
 class Encoder:
     """Runs the modules of a tower over many texts. The modules after pooling run in float32."""
 
     def __init__(self, tower: SentenceTransformer, modules: Sequence[nn.Module]) -> None:
-        self._tower, self._modules = tower.eval(), list(modules)
-        if bf16():
-            tower[0].to(torch.bfloat16)
+        self._device, self._reader, self._after = tower.device, Reader(tower), list(modules)[2:]
 
     @classmethod
     def of_student(cls, folder: Path) -> "Encoder":
@@ -42,31 +37,15 @@ class Encoder:
 
     def encode(self, texts: Sequence[str], what: str = "embedding") -> np.ndarray:
         """Vectors of the texts, float32 (n, d), in their order."""
-        lengths = lengths_of(self._tower.tokenizer, texts, limit=self._tower.max_seq_length)
-        found: list[np.ndarray] = [np.zeros((0, 0), np.float32)] * len(texts)
         with track(what, len(texts), "texts") as advance:
-            for rows in by_tokens(lengths, TOKENS_PER_BATCH):
-                for i, vector in zip(rows, self._batch([texts[i] for i in rows])):
-                    found[i] = vector
-                advance(len(rows))
-        return np.stack(found) if found else np.zeros((0, 0), np.float32)
+            return self.project(self._reader.texts(texts, advance))
 
     @torch.inference_mode()
     def project(self, base: np.ndarray) -> np.ndarray:
         """What a tower makes of texts whose untuned vectors (n, backbone size) are known: float32 (n, d)."""
-        features = {"sentence_embedding": torch.tensor(base, device=self._tower.device)}  # a copy: Arrow's is read-only
-        for module in self._modules[2:]:
+        features = {"sentence_embedding": torch.tensor(base, device=self._device)}  # a copy: Arrow's is read-only
+        for module in self._after:
             features = module(features)
-        return features["sentence_embedding"].cpu().numpy()
-
-    @torch.inference_mode()
-    def _batch(self, texts: list[str]) -> np.ndarray:
-        features = self._tower.preprocess(texts)
-        features = {k: v.to(self._tower.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
-        for module in self._modules:
-            features = module(features)
-            if "sentence_embedding" in features:
-                features["sentence_embedding"] = features["sentence_embedding"].float()
         return features["sentence_embedding"].cpu().numpy()
 
 

@@ -65,21 +65,6 @@ class _Rows(Dataset[int]):
         return row
 
 
-class _Trainer(transformers.Trainer):
-    """The Hugging Face Trainer with its two data loaders given; it tells prepared ones which epoch it is."""
-
-    def __init__(self, loaders: dict[str, DataLoader[int]], **arguments: Any) -> None:
-        super().__init__(train_dataset=loaders["train"].dataset, eval_dataset=loaders["valid"].dataset, **arguments)
-        self.accelerator.even_batches = False
-        self._loaders = loaders
-
-    def get_train_dataloader(self) -> DataLoader[int]:
-        return self.accelerator.prepare(self._loaders["train"])
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[int]:
-        return self.accelerator.prepare(self._loaders["valid"])
-
-
 def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed: int, out: Path, scratch: Path) -> None:
     """Train on `parts["train"]` of the lessons, keep the checkpoint best on `parts["valid"]`, save to `out`."""
     for part, rows in parts.items():
@@ -102,7 +87,9 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
         label_names=["target"],
         prediction_loss_only=True,
     )
-    trainer = _Trainer(loaders, model=model, args=arguments, optimizers=(_optimizer(model, settings), None))
+    trainer = training.LoadedTrainer(
+        loaders, model=model, args=arguments, optimizers=(_optimizer(model, settings), None)
+    )
     training.run(trainer, "student", scratch)
     save(tower, head, out)
 

@@ -1,9 +1,9 @@
 """The teacher's shape: a sentence-transformers `CrossEncoder` of Transformer, Pooling and Dense modules to five logits.
 
 `[CLS] query [SEP] Pin text` goes through a pretrained language model; the [CLS] state (the last token's for decoders,
-the mean where there is no [CLS]) goes through a small network to five logits (arXiv 2410.17152, section 3.1). The
-network runs in single precision, whatever the backbone runs in. The folder it is saved in loads with
-`sentence_transformers.CrossEncoder(folder)`, without Limbeck.
+the mean where there is no [CLS]) goes through a small network to five logits (arXiv 2410.17152, section 3.1), or
+through an ordinal head (heads.py). The network runs in single precision, whatever the backbone runs in. The folder it
+is saved in loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
 """
 
 from pathlib import Path
@@ -15,9 +15,8 @@ from torch import nn
 
 from limbeck.backbone import LOADING, device, is_decoder, seed_everything
 from limbeck.errors import InputError
-from limbeck.relevance import LEVELS
 from limbeck.settings import Teacher
-from limbeck.teacher import adapters
+from limbeck.teacher import adapters, heads
 from limbeck.teacher.prompt import DEFAULT, with_prompt
 from limbeck.training import load_transformer, quiet
 
@@ -28,10 +27,15 @@ def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncod
     with quiet():
         transformer = _backbone(settings, folder)
         size = transformer.get_embedding_dimension()
-        head = Dense(size, size, activation_function=nn.Tanh())
-        logits = Dense(size, len(LEVELS), activation_function=nn.Identity(), module_output_name="scores")
+        hidden = Dense(size, size, activation_function=nn.Tanh())
+        head = heads.create(settings.head, size)
         pooling = Pooling(size, pooling_mode=_pooling(settings, transformer))
-        model = CrossEncoder(modules=[transformer, pooling, head, logits], device=str(device()))
+        model = CrossEncoder(modules=[transformer, pooling, hidden, head], device=str(device()))
+    return keep_head_exact(model)
+
+
+def keep_head_exact(model: CrossEncoder) -> CrossEncoder:
+    """Have the modules after pooling run, and be loaded, in single precision."""
     dense = {n: module.float() for n, module in enumerate(model) if isinstance(module, Dense)}
     model.set_keep_in_fp32_modules([f"{n}.linear" for n in dense])
     return model

@@ -1,6 +1,7 @@
 """Fine-tuning the teacher on human levels, by the trainer of sentence-transformers with token-budget batches."""
 
 import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from limbeck.batches import TokenBudgetSampler, lengths_of
 from limbeck.errors import InputError
 from limbeck.relevance import from_columns
 from limbeck.settings import Teacher, Tracking
-from limbeck.teacher import adapters
-from limbeck.teacher.model import create
+from limbeck.teacher import adapters, heads, temperature
+from limbeck.teacher.grade import TeacherGrader
+from limbeck.teacher.model import create, keep_head_exact
 
 NO_TRACKING = Tracking()
 
@@ -33,7 +35,7 @@ def train(
     scratch: Path,
     logging: Tracking = NO_TRACKING,
 ) -> None:
-    """Train on `judged["train"]`, keep the checkpoint best on `judged["valid"]`, save to `out`.
+    """Train on `judged["train"]`, keep the checkpoint best on `judged["valid"]`, calibrate on it, save to `out`.
 
     The tables have columns query, text (the composed Pin) and p1…p5 (the raters' distribution). Of several processes,
     each takes other batches, and the first one saves.
@@ -42,12 +44,15 @@ def train(
         if not rows.num_rows:
             raise InputError(f"no judged pairs to {part} on", remedy="Label more queries: the split is by query")
     model = create(settings, seed)
+    if isinstance(model[-1], heads.CumulativeLink):
+        model[-1].begin(_target(judged["train"], settings).mean(axis=0))
     data = {part: _dataset(rows, settings) for part, rows in judged.items()}
     sampler = functools.partial(_sampler, model=model, settings=settings, run_seed=seed)
     steps = max(1, round(len(sampler(data["train"])) / processes.count() * settings.epochs))
     arguments = CrossEncoderTrainingArguments(
         **{**training.arguments(scratch, steps, seed), **tracking.arguments(logging)},
         learning_rate=settings.learning_rate,
+        learning_rate_mapping=heads.learning_rates(model, settings.learning_rate),
         warmup_steps=round(steps * settings.warmup),
         batch_sampler=sampler,
         gradient_checkpointing=settings.gradient_checkpointing,
@@ -64,7 +69,8 @@ def train(
     if processes.leads():
         if settings.lora:
             adapters.merge(model)
-        model.save_pretrained(str(out), create_model_card=False)
+        keep_head_exact(heads.plain(model)).save_pretrained(str(out), create_model_card=False)
+        _calibrate(out, judged["valid"], {"steps": steps, "best_step": trainer.state.best_global_step})
 
 
 class Trainer(CrossEncoderTrainer):
@@ -96,13 +102,32 @@ class DistributionLoss(nn.Module):
         return nn.functional.cross_entropy(logits, torch.stack(list(labels)).to(logits))
 
 
-def _dataset(rows: pa.Table, settings: Teacher) -> datasets.Dataset:
-    """The trainer's own form; with hard labels, all of a pair's weight on its most frequent level."""
+def _target(rows: pa.Table, settings: Teacher) -> np.ndarray:
+    """What is learnt, (n, 5); with hard labels, all of a pair's weight on its most frequent level."""
     target = from_columns(rows)
-    if not settings.raters_distribution:
-        target = np.eye(target.shape[1], dtype=np.float32)[target.argmax(axis=1)]
+    if settings.raters_distribution:
+        return target
+    return np.eye(target.shape[1], dtype=np.float32)[target.argmax(axis=1)]
+
+
+def _dataset(rows: pa.Table, settings: Teacher) -> datasets.Dataset:
+    """The trainer's own form."""
     columns = {"query": rows.column("query").to_pylist(), "text": rows.column("text").to_pylist()}
-    return datasets.Dataset.from_dict({**columns, "label": target.tolist()})
+    return datasets.Dataset.from_dict({**columns, "label": _target(rows, settings).tolist()})
+
+
+def _calibrate(folder: Path, valid: pa.Table, notes: dict[str, Any]) -> None:
+    """Fit the temperature on the validation pairs, as they are graded in bulk; note in `training.json` what it did."""
+    grader = TeacherGrader(folder, pa.table({"pin_id": [], "text": []}))
+    graded = grader.grade_texts(valid.column("query").to_pylist(), valid.column("text").to_pylist())
+    chosen = temperature.fit(graded, from_columns(valid))
+    temperature.apply(folder, chosen)
+    losses = {
+        name: temperature.cross_entropy(graded, from_columns(valid), t)
+        for name, t in (("before", 1), ("after", chosen))
+    }
+    noted = {**notes, "validation_pairs": valid.num_rows, "temperature": chosen, "validation_loss": losses}
+    (folder / "training.json").write_text(json.dumps(noted, indent=1), encoding="utf-8")
 
 
 def _sampler(

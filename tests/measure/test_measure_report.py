@@ -10,6 +10,7 @@ from PIL import Image
 
 from limbeck import settings
 from limbeck.measure import evaluate, plots, svg, wording
+from limbeck.measure.attacks import FlipRate
 from limbeck.measure.evaluation import Comparison, Estimate, Lead
 from limbeck.measure.pictures import EDGE, data_uri
 from limbeck.measure.plots import CurvePoint, Point
@@ -69,6 +70,10 @@ def contents(labelled, evaluation, tmp_path):
         curve=curve,
         examples_of="good",
         examples=examples,
+        flip_rates=(
+            FlipRate("good", "instruction", Estimate(0.25, 0.125, 0.375), 40, 20),
+            FlipRate("poor", "instruction", Estimate(None), 0, 0),
+        ),
         problems=("pins: 3 titles are <empty>",),
         settings={"seed": 0, "text": {"sources": ("title", "caption"), "nested": {"deep": 1.5}}},
         seconds={"text": 1.25, "teacher": 185.0},
@@ -96,6 +101,12 @@ def test_the_page_fetches_nothing_and_says_so(contents):
     assert not re.search(r"url\(|@import|https?://|\son\w+=", html)
 
 
+def test_flip_rates_stand_in_a_table_where_there_are_any(contents):
+    text = " ".join(" ".join(Page(render(contents)).text).split())
+    assert "instruction 0.250 0.125–0.375 40 Pins – –" in text  # good, fair (not attacked), poor (nothing to lift)
+    assert "try to look relevant" not in render(dataclasses.replace(contents, flip_rates=()))
+
+
 def test_landmarks_headings_and_links_hold_together(contents):
     page = Page(render(contents))
     assert len(page.having("main")) == len(page.having("nav")) == len(page.having("h1")) == 1
@@ -109,7 +120,7 @@ def test_landmarks_headings_and_links_hold_together(contents):
 
 
 def test_the_page_holds_what_it_was_given(contents, evaluation):
-    text = " ".join("".join(Page(render(contents)).text).split())
+    text = " ".join(" ".join(Page(render(contents)).text).split())
     for result in evaluation.graders:
         assert f"{result.metrics['kappa'].value:.3f}" in text
     for wanted in (

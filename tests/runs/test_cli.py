@@ -15,6 +15,7 @@ COMMANDS = [
     "check",
     "run",
     "demo",
+    "caption",
     "enrich",
     "teach",
     "label",

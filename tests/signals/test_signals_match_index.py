@@ -120,3 +120,19 @@ def test_a_table_of_chunks_is_read_whole(tmp_path):
     (tmp_path / "match").mkdir()
     match_index.build([pa.concat_tables([pin_texts(PINS[:2]), pin_texts(PINS[2:], (2, 3))])], tmp_path / "match")
     assert match_index.open(tmp_path / "match").pin_ids == ["0", "1", "2", "3"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(text, min_size=1, max_size=4), st.lists(pin, min_size=1, max_size=5), st.lists(pin, max_size=5))
+def test_pins_from_outside_are_measured_as_the_catalogues_own_are(queries, pins, others):
+    with passing_index(pins) as index:
+        outside = index.over(pin_texts([*others, *pins]))
+        assert outside.pin_ids == [str(i) for i in range(len(others) + len(pins))]
+        for query in queries:
+            assert outside.ideal(query) == index.ideal(query)
+            rows = np.arange(len(pins))
+            assert np.array_equal(outside.features(query, len(others) + rows), index.features(query, rows))
+            assert np.array_equal(outside.pairs([query] * len(rows), len(others) + rows), index.features(query, rows))
+            if others:
+                assert np.array_equal(outside.features(query, np.arange(len(others))), index.features_of(query, others))
+        assert outside.rows(["0", "nobody"]).tolist() == [0, -1]

@@ -103,6 +103,7 @@ def test_held_out_queries_are_not_trained_on(write, recipe_of):
     heldout = '[[tables.heldout]]\nfiles=["h.csv"]\ncolumns = { query = "q", pin_id = "p", level = "r" }\n'
     estimate = check.check(judged(write, recipe_of, heldout)).estimate
     assert (estimate.train_pairs, estimate.label_pairs) == (0, 0)
+    assert estimate.heldout_pairs > 0
 
 
 def test_a_log_bounds_the_pairs_to_label(write, recipe_of):

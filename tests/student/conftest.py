@@ -5,7 +5,7 @@ import torch
 import toy_trainings
 from toy_task import pins
 
-from limbeck.student import encode
+from limbeck.inference import reader
 from limbeck.student.encode import Encoder, Vectors
 
 torch.set_num_threads(1)
@@ -46,4 +46,4 @@ def vectors(students):
 @pytest.fixture
 def single_precision(monkeypatch):
     """Embed in float32 on machines that are faster in bfloat16, too."""
-    monkeypatch.setattr(encode, "bf16", lambda: False)
+    monkeypatch.setattr(reader, "bf16", lambda: False)

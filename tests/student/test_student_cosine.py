@@ -59,3 +59,14 @@ def test_only_the_training_judgments_are_fitted_on(grader, untuned, base):
 
 def test_no_pairs_no_rows(grader):
     assert grader.grade(judged("valid").slice(0, 0)).shape == (0, 5)
+
+
+def test_other_pins_are_graded_by_the_same_calibration(grader, untuned, base):
+    renamed = pa.table({"pin_id": [f"other {p}" for p in base.pin_ids], "text": pins().column("text")})
+    others = grader.over(Vectors.of_texts(renamed, untuned))
+    rows = judged("valid").select(["query", "pin_id"])
+    asked = pa.table(
+        {"query": rows.column("query"), "pin_id": [f"other {p}" for p in rows.column("pin_id").to_pylist()]}
+    )
+    np.testing.assert_allclose(others.grade(asked), grader.grade(rows), atol=1e-5)
+    assert len(np.unique(grader.grade(asked), axis=0)) == 1  # the first grader knows none of them

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from toy_task import pins
 
+from limbeck.inference import reader as bulk_reader
 from limbeck.student import encode
 from limbeck.student.encode import Encoder, Vectors
 
@@ -24,12 +25,12 @@ def test_the_same_vectors_as_sentence_transformers(tune, students, single_precis
     vectors = encoder.encode(TEXTS)
     assert (vectors.dtype, vectors.shape) == (np.float32, (len(TEXTS), 16))
     np.testing.assert_allclose(vectors, plain(students(tune)), atol=1e-5)
-    monkeypatch.setattr(encode, "TOKENS_PER_BATCH", 40)
+    monkeypatch.setattr(bulk_reader, "TOKENS_PER_PACKED_BATCH", 40)
     np.testing.assert_allclose(encoder.encode(TEXTS), vectors, atol=1e-5)
 
 
 def test_nearly_the_same_in_bfloat16(students, monkeypatch):
-    monkeypatch.setattr(encode, "bf16", lambda: True)
+    monkeypatch.setattr(bulk_reader, "bf16", lambda: True)
     vectors = Encoder.of_student(students("projection")).encode(TEXTS)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, plain(students("projection")), atol=0.1)

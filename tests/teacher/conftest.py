@@ -6,8 +6,9 @@ import toy_trainings
 from tiny_models import write_decoder
 from toy_task import SENTENCES
 
+from limbeck.inference import reader
 from limbeck.settings import Teacher
-from limbeck.teacher import grade, model
+from limbeck.teacher import model
 
 torch.set_num_threads(1)
 KINDS = {  # name → (backbone, pooling)
@@ -51,10 +52,10 @@ def learned(tiny_encoder, tmp_path_factory):
 @pytest.fixture
 def single_precision(monkeypatch):
     """Grade in float32 on machines that are faster in bfloat16, too."""
-    monkeypatch.setattr(grade, "bf16", lambda: False)
+    monkeypatch.setattr(reader, "bf16", lambda: False)
 
 
 @pytest.fixture
 def half_precision(monkeypatch):
     """Grade in bfloat16 on machines that are faster in float32, too."""
-    monkeypatch.setattr(grade, "bf16", lambda: True)
+    monkeypatch.setattr(reader, "bf16", lambda: True)

@@ -6,7 +6,7 @@ import pytest
 from sentence_transformers import CrossEncoder
 from toy_task import judged, pins
 
-from limbeck.teacher import grade
+from limbeck.inference import reader
 from limbeck.teacher.grade import TeacherGrader
 
 QUERIES = ["red", "blue lamp for the living room", "chair", "sofa", "a modern tea pot"]
@@ -43,7 +43,7 @@ def test_batches_do_not_matter(fresh, single_precision, monkeypatch):
     together = grader(fresh).grade_texts(QUERIES, TEXTS)
     alone = [grader(fresh).grade_texts([query], [text])[0] for query, text in zip(QUERIES, TEXTS)]
     np.testing.assert_allclose(together, alone, atol=1e-6)
-    monkeypatch.setattr(grade, "TOKENS_PER_BATCH", 40)
+    monkeypatch.setattr(reader, "TOKENS_PER_PACKED_BATCH", 40)
     np.testing.assert_allclose(together, grader(fresh).grade_texts(QUERIES, TEXTS), atol=1e-6)
 
 

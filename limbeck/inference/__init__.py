@@ -1,0 +1,1 @@
+"""Frozen language models reading texts in bulk: the part of a run that costs money."""

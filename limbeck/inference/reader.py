@@ -1,0 +1,126 @@
+"""Pooled states of many texts or pairs of texts by a frozen language model, as fast as the machine allows.
+
+On CPU, BERT-shaped encoders are read without padding, one batch per core at a time (`packed.py`). All other models, and
+all models on a GPU, read padded batches of like length through sentence-transformers' own modules.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from limbeck.backbone import bf16, keep_memory
+from limbeck.batches import by_tokens, lengths_of
+from limbeck.inference import packing, tokens
+from limbeck.inference.packed import PackedEncoder
+from limbeck.inference.tokens import Layout, Ragged, Rows
+
+TOKENS_PER_PACKED_BATCH = 1_024  # per core: what a layer holds of so many tokens stays in its cache
+TOKENS_PER_PADDED_BATCH = {"cpu": 4_096, "cuda": 65_536}
+Advance = Callable[[int], None]
+
+
+class Reader:
+    """Reads with the first two modules (Transformer, Pooling) of a `CrossEncoder` or `SentenceTransformer`.
+
+    The transformer's weights are turned to bfloat16 where that is fast. What is read does not depend on the order of
+    the rows; how it is rounded may depend, in the last digits, on the rows beside it.
+    """
+
+    def __init__(self, model: Any) -> None:
+        keep_memory()
+        self._model = model.eval()
+        self._transformer, self._pooling = model[0], model[1]
+        if bf16():
+            self._transformer.to(torch.bfloat16)
+        inner, pooling = self._transformer.model, self._pooling.pooling_mode
+        packable = model.device.type == "cpu" and PackedEncoder.knows(inner, pooling)
+        self._packed = PackedEncoder(inner, pooling) if packable else None
+        self._tokenizer = _uncut(model.tokenizer)
+        self._layouts: dict[bool, Layout | None] = {}
+
+    def texts(self, texts: Sequence[str], advance: Advance = lambda n: None) -> np.ndarray:
+        """The pooled state of each text, float32 (n, H). `advance` hears how many more are done."""
+        return self._read((texts,), advance)
+
+    def pairs(self, first: Sequence[str], second: Sequence[str], advance: Advance = lambda n: None) -> np.ndarray:
+        """The pooled state of each pair of texts, float32 (n, H)."""
+        return self._read((first, second), advance)
+
+    @torch.inference_mode()
+    def _read(self, texts: tuple[Sequence[str], ...], advance: Advance) -> np.ndarray:
+        found = np.zeros((len(texts[0]), self._pooling.get_embedding_dimension()), dtype=np.float32)
+        for rows, states in self._batches(texts):
+            found[rows] = states
+            advance(len(rows))
+        return found
+
+    def _batches(self, texts: tuple[Sequence[str], ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Row numbers and their states, batch by batch."""
+        layout = self._layout(len(texts) > 1) if self._packed is not None else None
+        if self._packed is None or layout is None:
+            yield from self._padded_batches(texts)
+            return
+        rows, packed = self._rows(layout, texts), self._packed
+
+        def read(chosen: np.ndarray) -> np.ndarray:
+            return packed(packing.pack(rows, chosen, packed.has_types)).float().numpy()
+
+        batches = packing.batches(rows.lengths, TOKENS_PER_PACKED_BATCH)
+        if len(batches) < 2:  # a query, perhaps: not worth a thread
+            yield from ((chosen, read(chosen)) for chosen in batches)
+            return
+        with one_batch_per_core() as workers:
+            yield from zip(batches, workers.map(torch.inference_mode()(read), batches))
+
+    def _layout(self, pairs: bool) -> Layout | None:
+        """How the model lays its rows out, learnt when it is first asked for."""
+        if pairs not in self._layouts:
+            limit = self._model.max_seq_length
+            self._layouts[pairs] = tokens.learn(self._tokenizer, self._model.preprocess, limit, pairs)
+        return self._layouts[pairs]
+
+    def _rows(self, layout: Layout, texts: tuple[Sequence[str], ...]) -> Rows:
+        """Each different text is tokenised once."""
+        ragged: list[Ragged] = []
+        chosen = []
+        for column in texts:
+            number = {text: i for i, text in enumerate(dict.fromkeys(column))}
+            ragged.append(tokens.tokenize(self._tokenizer, list(number)))
+            chosen.append(np.fromiter((number[text] for text in column), np.int64, len(column)))
+        return Rows.of(layout, tuple(ragged), tuple(chosen))
+
+    def _padded_batches(self, texts: tuple[Sequence[str], ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        lengths = lengths_of(self._model.tokenizer, *texts, limit=self._model.max_seq_length)
+        for rows in by_tokens(lengths, TOKENS_PER_PADDED_BATCH[self._model.device.type]):
+            chosen = [[column[i] for i in rows] for column in texts]
+            features = self._model.preprocess(list(zip(*chosen)) if len(texts) > 1 else chosen[0])
+            features = {k: v.to(self._model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
+            states = self._pooling(self._transformer(features))["sentence_embedding"]
+            yield rows, states.float().cpu().numpy()
+
+
+def _uncut(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    """A copy that neither cuts nor pads, whatever the model's own was last asked to do."""
+    copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    copy.encode_special_tokens = tokenizer.split_special_tokens  # not part of what a tokenizer writes down
+    copy.no_truncation()
+    copy.no_padding()
+    return copy
+
+
+@contextmanager
+def one_batch_per_core() -> Iterator[ThreadPoolExecutor]:
+    """Threads that each compute alone: a batch for each core beats one on all, where the cores wait for each other."""
+    cores = torch.get_num_threads()
+    workers = ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield workers
+    finally:
+        workers.shutdown(cancel_futures=True)
+        torch.set_num_threads(cores)
