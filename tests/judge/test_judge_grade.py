@@ -180,6 +180,14 @@ print(JudgeGrader(prompt.read(judge, Path(".")), texts(100), Path(sys.argv[2])).
 """
 
 
+def settle(endpoint):
+    """Until the server has heard all that a process sent before it died."""
+    heard = -1
+    while heard < len(endpoint.asked) or endpoint.busy:
+        heard = len(endpoint.asked)
+        time.sleep(0.5)
+
+
 def test_killed_in_the_middle_it_goes_on_and_asks_nothing_again_that_was_answered(endpoint, judging, tmp_path):
     def slowly(asked):
         time.sleep(0.02)
@@ -194,6 +202,7 @@ def test_killed_in_the_middle_it_goes_on_and_asks_nothing_again_that_was_answere
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        settle(endpoint)
     answered = {json.loads(line)["key"] for line in path.read_bytes().split(b"\n") if line.endswith(b"}")}
     before = len(endpoint.asked)
     found = judging().grade(pairs(60))
