@@ -73,9 +73,11 @@ def some(rows: pa.Table, pairs: int) -> pa.Table:
 def measure(recipe: Recipe, parts: Parts, rounds: int, folder: Path) -> dict[str, list[float]]:
     """Seconds of every training, each in a process of its own; the model of round n is left in `folder / name-n`."""
     seconds: dict[str, list[float]] = {name: [] for name in TRAININGS}
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["transformers", "limbeck.assembly", "limbeck.teacher.train"])  # imported once
     for number in range(rounds):
         for name in random.Random(number).sample(list(TRAININGS), len(TRAININGS)):
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
+            with ProcessPoolExecutor(1, forking) as worker:
                 out = folder / f"{name}-{number}"
                 seconds[name].append(worker.submit(timed, name, recipe, parts, number, out).result())
             console.print(f"{name}: {seconds[name][-1]:.0f} s")
