@@ -49,8 +49,9 @@ class Estimate:
             return
         work = f"{self.pairs:,} pairs to grade, about {self.tokens:,} tokens"
         price = f", ${self.dollars:,.2f}" if self.dollars is not None else ""
-        speed = f"about {self.pairs_per_second:,.3g} pairs a second: {duration(self.seconds)}{price}"
-        say("estimate", f"  {known}; {work}, at {speed}", **vars(self))
+        speed = f"{self.pairs_per_second:,.0f}" if self.pairs_per_second >= 10 else f"{self.pairs_per_second:.2g}"
+        cost = f"at about {speed} pairs a second: {duration(self.seconds)}{price}"
+        say("estimate", f"  {known}; {work}, {cost}", **vars(self))
 
 
 def estimate(work: Work, begun: Begun, tokens: Tokens, dollars_per_hour: float) -> Estimate:
@@ -64,4 +65,4 @@ def estimate(work: Work, begun: Begun, tokens: Tokens, dollars_per_hour: float) 
     whole = len(left) / rate
     dollars = round(whole / 3600 * dollars_per_hour, 4) if dollars_per_hour else None
     counts = (len(left), len(work.rows) - len(left), round(per_pair * len(left)))
-    return Estimate(*counts, round(rate, 1), round(whole, 1), dollars)
+    return Estimate(*counts, float(f"{rate:.4g}"), round(whole, 1), dollars)
