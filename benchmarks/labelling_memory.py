@@ -5,8 +5,8 @@
 
 Each size is measured in a process of its own: a workspace of composed texts (about 60 words), pairs of them with random
 queries, and a teacher of two small random layers that reads 32 tokens of a real vocabulary, so that a million pairs
-take minutes. The stage's own code labels them, and after every shard the resident memory is noted (`--csv`). The weights
-and activations of a real teacher come on top. `--known` gives that share of the pairs an answer of an earlier run.
+take minutes. The stage's own code labels them, and after every shard the resident memory is noted (`--csv`). Weights and
+activations of a real teacher come on top. `--known` gives that share of the pairs an answer of an earlier run.
 """
 
 import argparse
@@ -57,12 +57,17 @@ def main() -> None:
             ws = Workspace(Path(folder))
             apart(write, ws, pairs, pairs // given.pairs_per_pin, given.known)
             found += apart(measure, ws, pairs)
-    with open(given.csv, "w", newline="", encoding="utf-8") as file:
+        tell(found, given.csv, given.picture)
+
+
+def tell(rows: Rows, table: Path, drawing: Path | None) -> None:
+    """Write down what has been measured so far."""
+    with open(table, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
-        writer.writerows(found)
-    if given.picture:
-        given.picture.write_text(curve(found), encoding="utf-8")
+        writer.writerows(rows)
+    if drawing:
+        drawing.write_text(curve(rows), encoding="utf-8")
 
 
 def apart(work: Callable[..., Rows], *arguments: object) -> Rows:

@@ -173,7 +173,7 @@ class Workspace:
         parts = []
         for path in self.salvageable(name) if shards is None else shards:
             with suppress(WorkspaceError, pa.ArrowException):
-                parts.append(_read(path, pq.read_table).cast(schema(name)))
+                parts.append(_read(path, lambda p: pq.ParquetFile(p).read()).cast(schema(name)))
         return pa.concat_tables([schema(name).empty_table(), *parts])
 
     def write_table(self, name: str, made: Made, make: Mapping[str, Callable[[], pa.Table]]) -> None:

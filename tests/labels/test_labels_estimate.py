@@ -9,6 +9,7 @@ import pytest
 from limbeck.labels import estimate, soften
 from limbeck.labels.estimate import Begun
 from limbeck.labels.known import ORDER
+from limbeck.records import PROBABILITIES
 
 
 class Clocked:
@@ -33,7 +34,8 @@ class Nothing:
 
     def recall(self, rows: pa.Table) -> pa.Table:
         known = [0.2 if int(pin[1:]) < self.rows else None for pin in rows.column("pin_id").to_pylist()]
-        return rows.sort_by(ORDER).append_column("p1", pa.array(known, pa.float32()))
+        answers = dict.fromkeys(PROBABILITIES, pa.array(known, pa.float32()))
+        return pa.table({name: rows.column(name) for name in rows.column_names} | answers).sort_by(ORDER)
 
 
 def tokens(pairs: pa.Table) -> np.ndarray:
