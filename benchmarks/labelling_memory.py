@@ -5,8 +5,8 @@
 
 Each size is measured in a process of its own: a workspace of composed texts (about 60 words), pairs of them with random
 queries, and a teacher of two small random layers that reads 32 tokens of a real vocabulary, so that a million pairs
-take minutes. The stage's own code labels them, and after every shard the resident memory is noted (`--csv`). Weights and
-activations of a real teacher come on top. `--known` gives that share of the pairs an answer of an earlier run.
+take minutes. The stage's own code labels them, and after every shard the resident memory is noted (`--csv`).
+The weights of a real teacher come on top. `--known` gives that share of the pairs an answer of an earlier run.
 """
 
 import argparse
