@@ -19,12 +19,11 @@ from pathlib import Path
 import pyarrow as pa
 from rich.markup import escape
 
-from limbeck import assembly, attacking, judging, lineup, processes, tracking
+from limbeck import assembly, attacking, judging, labelling, lineup, processes, tracking
 from limbeck.captions import run as captioning
 from limbeck.errors import IncompleteError, InputError
 from limbeck.failures import explained
 from limbeck.index import lexical, nearest
-from limbeck.labels import soften
 from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
@@ -35,7 +34,6 @@ from limbeck.sources.world import generate
 from limbeck.student import train as student_training
 from limbeck.teacher import adapt
 from limbeck.teacher import train as teacher_training
-from limbeck.teacher.grade import TeacherGrader
 from limbeck.text import gather
 from limbeck.workspace import Made, Workspace, digest_of_rows
 
@@ -254,23 +252,16 @@ def _checkpoints(scratch: Path) -> Path:
 def label(run: Run) -> None:
     """Choose pairs from the log (without one, from the catalogue) and let the teacher grade them."""
     ws, recipe = run.ws, run.recipe
-    sampling = {k: v for k, v in vars(recipe.labels).items() if k != "rows_per_shard"}
+    way = ("rows_per_shard", "dollars_per_hour")  # change nothing about the pairs
+    sampling = {k: v for k, v in vars(recipe.labels).items() if k not in way}
     inputs = ["impressions", "judgments", "heldout", "pins"] + ([] if ws.has("impressions") else ["index/lexical"])
     run.table(
         "pairs",
         ws.made_from(inputs, labels=sampling, seed=recipe.seed),
         lambda: {"00000": lambda: assembly.pairs_to_label(recipe, ws)},
     )
-
-    def shards() -> assembly.Shards:
-        composed = ws.table("composed")
-        previous = ws.previous("soft_labels")
-        teacher = TeacherGrader(ws.folder("models/teacher"), composed)
-        rows = recipe.labels.rows_per_shard
-        return soften.shards(ws.table("pairs"), composed, teacher, ws.digest("models/teacher"), previous, rows)
-
-    inputs = ["pairs", "composed", "models/teacher"]
-    run.table("soft_labels", ws.made_from(inputs, rows=recipe.labels.rows_per_shard), shards)
+    made = ws.made_from(["pairs", "composed", "models/teacher"], rows=recipe.labels.rows_per_shard)
+    run.table("soft_labels", made, lambda: labelling.soft_labels(recipe.labels, ws))
 
 
 def distill(run: Run) -> None:

@@ -48,6 +48,13 @@ def say(event: str, message: str, **details: object) -> None:
         sys.stdout.flush()
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it: "80 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
 class _Rate(ProgressColumn):
     """Units per second, measured over the last steps."""
 

@@ -184,6 +184,7 @@ class Labels:
     per_query: int = 30
     stratum_power: float = 0.5  # pairs per stratum go with its size to this power: 1 as in the log, 0 the same for all
     rows_per_shard: int = 4_096
+    dollars_per_hour: float = 0.0  # of the machine that labels, for the estimate before it begins; 0: not known
 
 
 @dataclass(frozen=True)
@@ -326,6 +327,8 @@ def _check(recipe: Recipe, path: Path) -> None:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
     if recipe.measure.attacked_pairs < 0:
         raise InputError(f"measure.attacked_pairs is {recipe.measure.attacked_pairs}, expected 0 or more", file=path)
+    if not 0 <= recipe.labels.dollars_per_hour < math.inf:
+        raise InputError(f"labels.dollars_per_hour is {recipe.labels.dollars_per_hour}, expected 0 or more", file=path)
     if recipe.judge is not None:
         _check_judge(recipe.judge, path)
 

@@ -18,7 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,12 +164,16 @@ class Workspace:
         except WorkspaceError:
             return None
 
-    def salvaged(self, name: str) -> pa.Table:
-        """All rows of a table's whole shards, committed or not: what runs that were killed, or made otherwise, left."""
+    def salvageable(self, name: str) -> list[Path]:
+        """All shards of a table, committed or not: also what runs that were killed, or made otherwise, left."""
+        return sorted(self._folder(name).glob("*.parquet"))
+
+    def salvaged(self, name: str, shards: Iterable[Path] | None = None) -> pa.Table:
+        """All rows of those of the `shards` that are whole; of all that are `salvageable` where none are given."""
         parts = []
-        for path in sorted(self._folder(name).glob("*.parquet")):
+        for path in self.salvageable(name) if shards is None else shards:
             with suppress(WorkspaceError, pa.ArrowException):
-                parts.append(_read(path, pq.read_table).cast(schema(name)))
+                parts.append(_read(path, lambda p: pq.ParquetFile(p).read()).cast(schema(name)))
         return pa.concat_tables([schema(name).empty_table(), *parts])
 
     def write_table(self, name: str, made: Made, make: Mapping[str, Callable[[], pa.Table]]) -> None:

@@ -48,10 +48,11 @@ ABOVE = {
     "starting_recipe": set(),
     "failures": set(),
     "assembly": set(),
+    "labelling": {"assembly"},
     "lineup": {"assembly"},
     "attacking": {"assembly", "lineup"},
     "judging": {"assembly", "attacking", "lineup"},
-    "pipeline": {"failures", "assembly", "attacking", "judging", "lineup"},
+    "pipeline": {"failures", "assembly", "attacking", "judging", "labelling", "lineup"},
     "cli": {"failures", "judging", "lineup", "pipeline", "starting_recipe"},
 }
 ALLOWED = (

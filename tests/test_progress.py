@@ -138,3 +138,8 @@ def test_nothing_to_do_is_fine(monkeypatch, mode):
     console(monkeypatch, terminal=False)
     progress.choose(mode)
     work(total=0)
+
+
+def test_times_are_said_as_people_say_them():
+    said = [progress.duration(seconds) for seconds in (0.2, 89, 90, 5399, 5400, 4e6)]
+    assert said == ["0 s", "89 s", "2 min", "90 min", "1.5 h", "1,111.1 h"]

@@ -232,6 +232,7 @@ def test_every_knob_can_be_written_in_a_recipe(drawn):
         (f"[world]\n{JUDGE}most_dollars = 3", "judge.most_dollars needs the prices of tokens"),
         (f"[world]\n{JUDGE}body = {{ messages = 'x' }}", "judge.body.messages is Limbeck's own to set"),
         ("[world]\n[measure]\nattacked_pairs = -1", "measure.attacked_pairs is -1, expected 0 or more"),
+        ("[world]\n[labels]\ndollars_per_hour = nan", "labels.dollars_per_hour is nan, expected 0 or more"),
         ("[world", "not a TOML file: "),
         ("seed = 1\nseed = 2", "not a TOML file: "),
     ],

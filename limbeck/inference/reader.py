@@ -52,6 +52,13 @@ class Reader:
         """The pooled state of each pair of texts, float32 (n, H)."""
         return self._read((first, second), advance)
 
+    def lengths(self, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
+        """Tokens of each pair of texts as it is read, special tokens included: int64 (n,)."""
+        layout = self._layout(True)
+        if layout is None:
+            return lengths_of(self._model.tokenizer, first, second, limit=self._model.max_seq_length)
+        return self._rows(layout, (first, second)).lengths
+
     @torch.inference_mode()
     def _read(self, texts: tuple[Sequence[str], ...], advance: Advance) -> np.ndarray:
         found = np.zeros((len(texts[0]), self._pooling.get_embedding_dimension()), dtype=np.float32)

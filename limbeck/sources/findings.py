@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from limbeck.progress import duration
 from limbeck.relevance import LEVEL_NAMES
 from limbeck.settings import World
 
@@ -136,7 +137,7 @@ def _render_estimate(estimate: Estimate, console: Console) -> None:
         "label": f"{estimate.label_pairs:,} pairs",
         "index": f"{estimate.pins:,} Pins to embed",
     }
-    rows = [[stage, work[stage], _duration(seconds)] for stage, seconds in estimate.seconds.items()]
+    rows = [[stage, work[stage], duration(seconds)] for stage, seconds in estimate.seconds.items()]
     _print(console, "What a run will cost, on two cores", ["stage", "work", "time"], rows)
 
 
@@ -159,9 +160,3 @@ def _number(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _duration(seconds: int) -> str:
-    if seconds < 90:
-        return f"{seconds} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

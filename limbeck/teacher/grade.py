@@ -24,8 +24,16 @@ class TeacherGrader:
 
     def grade(self, pairs: pa.Table) -> np.ndarray:
         """Five probabilities per pair, float32 (n, 5)."""
+        return self.grade_texts(*self._texts_of(pairs))
+
+    def tokens(self, pairs: pa.Table) -> np.ndarray:
+        """How many tokens the language model reads for each pair: int64 (n,)."""
+        return self._reader.lengths(*self._texts_of(pairs))
+
+    def _texts_of(self, pairs: pa.Table) -> tuple[list[str], list[str]]:
+        """Queries and texts."""
         pins = pairs.column("pin_id").to_pylist()
-        return self.grade_texts(pairs.column("query").to_pylist(), [self._texts.get(p, "") for p in pins])
+        return pairs.column("query").to_pylist(), [self._texts.get(p, "") for p in pins]
 
     @torch.inference_mode()
     def grade_texts(self, queries: list[str], texts: list[str]) -> np.ndarray:

@@ -119,6 +119,17 @@ def test_a_file_that_is_gone_is_made_again_and_nothing_else(home, copy, finished
         assert {file for file in before if before[file] != after[file]} == {str(gone.relative_to(copy))}
 
 
+def test_what_labelling_will_cost_is_said_before_it(finished):
+    events = finished.ended.events
+    begun = next(i for i, e in enumerate(events) if e.get("name") == "soft_labels")
+    said = next(i for i, e in enumerate(events) if e["event"] == "estimate")
+    assert not [e for e in events[begun:said] if e["event"] == "progress" and e["done"]]
+    graded, estimate = Workspace(finished.root).table("soft_labels").num_rows, events[said]
+    assert (estimate["pairs"], estimate["known"], estimate["dollars"]) == (graded, 0, None)
+    assert estimate["seconds"] == pytest.approx(graded / estimate["pairs_per_second"], rel=0.1, abs=0.1)
+    assert 5 * graded < estimate["tokens"] < 48 * graded
+
+
 def test_half_a_line_in_the_history_does_no_harm(home, copy):
     with open(copy / "history.jsonl", "a", encoding="utf-8") as history:
         history.write('{"time": 17')

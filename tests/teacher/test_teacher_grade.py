@@ -89,3 +89,11 @@ def test_a_pin_without_a_text_is_read_as_empty(learned, pins_known):
 def test_no_pairs_no_rows(learned):
     graded = grader(learned).grade(judged("train").slice(0, 0))
     assert (graded.dtype, graded.shape) == (np.float32, (0, 5))
+
+
+def test_tokens_are_those_that_the_model_is_given(fresh):
+    teacher, model = grader(fresh), CrossEncoder(str(fresh))
+    rows = pa.table({"query": ["red", "a red lamp " * 20, "blue"], "pin_id": ["red-sofa", "red-oak shelf", "unknown"]})
+    texts = dict(zip(*(pins().column(c).to_pylist() for c in ("pin_id", "text"))))
+    given = [(q, texts.get(p, "")) for q, p in zip(*(c.to_pylist() for c in rows.columns))]
+    assert teacher.tokens(rows).tolist() == [int(model.preprocess([pair])["attention_mask"].sum()) for pair in given]
