@@ -6,7 +6,7 @@ import tiny_families
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, FalconConfig, FalconModel, GPT2Config, GPT2Model, MistralConfig, MistralModel
+from transformers import AutoTokenizer, FalconConfig, FalconModel, GPT2Config, GPT2Model, Qwen3Config, Qwen3Model
 
 from limbeck.inference import reader, shared_prefix
 from limbeck.inference.reader import Reader
@@ -20,11 +20,12 @@ PROMPTS = (PIN_FIRST, "{text}\n{query}", "Pin: {text} <|im_end|>Query: {query}")
 QUERIES = ("red", "blue lamp for the living room", "", "Gewürzregal ☕ 沙发", "sofa " * 60, "a modern\ntea pot")
 TEXTS = ("a red sofa, cosy and modern", "", "Ünïcode 沙发 ☕ cosy", "lamp " * 60, "kitchen table\nRelevance:")
 LIMIT = 48
+WINDOW = {"use_sliding_window": True, "max_window_layers": 0, "num_key_value_heads": 1, "head_dim": 16}
 OTHERS = {  # over the tokenizer of the tiny Llama: class, configuration, and whether it can be read so
     "absolute positions": (GPT2Model, GPT2Config, {}, True),
-    "a window as wide as its reach": (MistralModel, MistralConfig, {"sliding_window": 64, "num_key_value_heads": 1}, True),
-    "a narrow window": (MistralModel, MistralConfig, {"sliding_window": 8, "num_key_value_heads": 1}, False),
-    "no positions but distances": (FalconModel, FalconConfig, {"alibi": True}, False),
+    "a window as wide as its reach": (Qwen3Model, Qwen3Config, {**WINDOW, "sliding_window": LIMIT}, True),
+    "a narrow window": (Qwen3Model, Qwen3Config, {**WINDOW, "sliding_window": 8}, False),
+    "distances for positions": (FalconModel, FalconConfig, {"alibi": True}, False),
 }
 
 
@@ -41,7 +42,9 @@ def single_precision(monkeypatch):
 
 
 def reading(folder, prompt=PIN_FIRST, **changes):
-    return Reader(model.create(Teacher(**{"backbone": str(folder), "prompt": prompt, "max_tokens": LIMIT} | changes), 3))
+    return Reader(
+        model.create(Teacher(**{"backbone": str(folder), "prompt": prompt, "max_tokens": LIMIT} | changes), 3)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +70,9 @@ def rows_read(monkeypatch):
 
 @torch.inference_mode()
 def apart(reads, queries, texts):
-    """Each pair alone, by sentence-transformers' own modules."""
-    read = [reads._model[1](reads._model[0](reads._model.preprocess([pair]))) for pair in zip(queries, texts)]
-    return np.concatenate([features["sentence_embedding"].numpy() for features in read])
+    """Each pair in a row of its own, by sentence-transformers' own modules."""
+    read = reads._model[0](reads._model.preprocess(list(zip(queries, texts))))
+    return reads._model[1](read)["sentence_embedding"].numpy()
 
 
 PAIRS = st.lists(st.tuples(st.sampled_from(QUERIES) | st.text(max_size=8), st.sampled_from(TEXTS)), max_size=8)
