@@ -8,7 +8,8 @@
 next, so that no two pairs of a call share a Pin. The decoder has Qwen-3's shape and random weights: speed does not
 depend on them. Medians of rounds in which both take turns, tokenising included, and how far their probabilities are
 from each other, in the precision that this machine grades in. Beside them what arithmetic promises: tokens apart over
-tokens together.
+tokens together. Seconds are the processor's, so that other work on the machine matters little: set OMP_NUM_THREADS=1,
+else threads that wait for each other count, too.
 
 `quality` trains a small decoder of that shape on the generated world's judged pairs, asked Pin first and query first,
 and measures both on the held-out pairs in English. Its word vectors are MiniLM's; all else begins random. A figure is
@@ -20,7 +21,7 @@ import dataclasses
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +29,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from rich.table import Table
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 
 from limbeck import assembly, pipeline, relevance
@@ -82,12 +82,14 @@ def speed(given: argparse.Namespace) -> None:
         teacher.save_pretrained(str(folder / "teacher"), create_model_card=False)
         grader = TeacherGrader(folder / "teacher", NO_TEXTS)
     words = one_token_words(teacher.tokenizer)
-    table = Table("queries per Pin", "pairs/s apart", "together", "ratio", "largest difference", "arithmetic")
+    columns = ("queries per Pin", "pairs/s apart", "together", "ratio", "arithmetic", "largest difference")
+    print(row(*columns), "|---" * len(columns) + "|", sep="\n")
     for queries in QUERIES_PER_PIN:
         pairs = drawn(words, given, queries)
+        slow, fast, difference = compared(grader, pairs, queries, given.rounds)
+        rates = (f"{len(pairs[0]) / slow:.1f}", f"{len(pairs[0]) / fast:.1f}", f"{slow / fast:.2f}")
         promised = arithmetic(teacher.tokenizer, pairs, queries)
-        table.add_row(str(queries), *compared(grader, pairs, queries, given.rounds), f"{promised:.2f}")
-    console.print(table)
+        print(row(str(queries), *rates, f"{promised:.2f}", f"{difference:.4f}"), flush=True)
 
 
 def write_decoder(folder: Path, hidden: int, layers: int) -> None:
@@ -115,8 +117,8 @@ def drawn(words: list[str], given: argparse.Namespace, queries: int) -> Pairs:
     return asked, [pin for pin in pins for _ in range(queries)]
 
 
-def compared(grader: TeacherGrader, pairs: Pairs, queries: int, rounds: int) -> Iterator[str]:
-    """The cells of one number of queries per Pin."""
+def compared(grader: TeacherGrader, pairs: Pairs, queries: int, rounds: int) -> tuple[float, float, float]:
+    """Seconds apart, seconds together, and the largest difference of a probability."""
 
     def together() -> np.ndarray:
         return grader.grade_texts(*pairs)
@@ -129,18 +131,17 @@ def compared(grader: TeacherGrader, pairs: Pairs, queries: int, rounds: int) -> 
 
     difference = np.abs(together() - apart()).max()
     slow, fast = medians([apart, together], rounds)
-    count = len(pairs[0])
-    yield from (f"{count / slow:.1f}", f"{count / fast:.1f}", f"{slow / fast:.2f}", f"{difference:.4f}")
+    return slow, fast, float(difference)
 
 
 def medians(works: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Seconds of each, in the same order; the order in which they take turns changes."""
+    """The processor's seconds for each, in the same order; the order in which they take turns changes."""
     seconds: list[list[float]] = [[] for _ in works]
     for number in range(rounds):
         for i in random.Random(number).sample(range(len(works)), len(works)):
-            begun = time.perf_counter()
+            begun = time.process_time()
             works[i]()
-            seconds[i].append(time.perf_counter() - begun)
+            seconds[i].append(time.process_time() - begun)
     return [statistics.median(taken) for taken in seconds]
 
 
@@ -158,8 +159,9 @@ def quality(given: argparse.Namespace) -> None:
     truth = assembly.held_out(ws)
     truth = truth.filter(pc.equal(truth.column("language"), "en"))
     backbone = given.out / "backbone"
-    write_decoder(backbone, 384, given.layers)
-    give_words(backbone)
+    with quiet():
+        write_decoder(backbone, 384, given.layers)
+        give_words(backbone)
     settings = Teacher(
         backbone=str(backbone), max_tokens=128, epochs=given.epochs, learning_rate=3e-4, tokens_per_batch=2_000
     )
