@@ -74,24 +74,24 @@ def test_a_model_of_another_shape_is_read_padded(encoders, single_precision, mon
     np.testing.assert_allclose(Reader(teacher).pairs(QUERIES, TEXTS), expected, atol=2e-5)
 
 
-def test_texts_may_stand_in_the_other_order(encoders, single_precision):
+def test_a_layout_that_is_not_ours_is_read_padded(encoders, single_precision):
     teacher = create(encoders["bert"])
     expected = Reader(teacher).pairs(QUERIES, TEXTS)
     own = teacher.preprocess
     teacher.preprocess = lambda rows: own([(second, first) for first, second in rows])
     reads = Reader(teacher)
     np.testing.assert_allclose(reads.pairs(TEXTS, QUERIES), expected, atol=2e-5)
-    assert reads._layout(True).order == (1, 0)
-
-
-def test_a_layout_that_is_not_ours_is_read_padded(encoders, single_precision):
-    teacher = create(encoders["bert"])
-    expected = Reader(teacher).pairs([f"{query} and" for query in QUERIES], TEXTS)
-    own = teacher.preprocess
     teacher.preprocess = lambda rows: own([(f"{first} and", second) for first, second in rows])
+    assert Reader(teacher)._layout(True) is None
+
+
+def test_a_prompt_may_have_the_second_text_first(encoders, single_precision):
+    settings = Teacher(backbone=str(encoders["bert"]), prompt="{text} lamp {query}", max_tokens=40)
+    teacher = model.create(settings, seed=3).eval()
+    expected = plain(teacher, list(zip(QUERIES, TEXTS)))
     reads = Reader(teacher)
     np.testing.assert_allclose(reads.pairs(QUERIES, TEXTS), expected, atol=2e-5)
-    assert reads._layout(True) is None
+    assert reads._layout(True).order == (1, 0)
 
 
 @pytest.mark.parametrize("limit", [33, 34, 64])
