@@ -5,43 +5,42 @@
     python benchmarks/bulk_grading.py workspaces/world --shape deberta-base --pairs 300
 
 Rows are drawn from the workspace's judged pairs and composed texts. MiniLM's weights are those of the default backbone,
-those of `deberta-base` random: speed does not depend on them. In every round every contender grades all rows,
-tokenising included, in a new order; the table shows medians and their ratio to `CrossEncoder.predict` as it comes.
-Below it: how far our bfloat16 answers are from float32's, and the share of the machine's matrix peak that is reached.
-`--profile`
-tells where the time goes.
+those of `deberta-base` random: speed does not depend on them. Each contender has a process of its own, so that none
+gains or loses by what another asks of the machine; in every round, in a new order, each grades all rows, tokenising
+included. The table shows medians, their ratio to `CrossEncoder.predict` as it comes, and the share of the machine's
+matrix peak that is reached. Below it: how far our answers are from those in float32. `--profile` tells where the time
+goes.
 """
 
 import argparse
 import functools
+import multiprocessing
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pyarrow as pa
 import torch
+from bulk_grading_peers import PEERS, Grade, Rows
 from rich.table import Table
 from sentence_transformers import CrossEncoder
-from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model, pipeline
+from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model
 
 from limbeck.backbone import find
-from limbeck.batches import by_tokens, lengths_of
+from limbeck.batches import lengths_of
 from limbeck.progress import console
-from limbeck.relevance import LEVELS
 from limbeck.settings import Teacher
 from limbeck.teacher import model as teacher_model
 from limbeck.teacher.grade import TeacherGrader
 from limbeck.training import quiet
 from limbeck.workspace import Workspace
 
-Rows = tuple[list[str], list[str]]
-Grade = Callable[[Rows], object]
-MAX_TOKENS, BATCHES, PEERS_TOKENS = 256, (32, 64, 128), 4_096
+MAX_TOKENS, OURS = 256, "limbeck"
 
 
 def main() -> None:
@@ -60,8 +59,8 @@ def main() -> None:
             backbone = deberta_base(folder / "backbone", backbone)
         teacher = teacher_model.create(Teacher(backbone=backbone, max_tokens=MAX_TOKENS), seed=0)
         teacher.save_pretrained(str(folder / "teacher"), create_model_card=False)
-        ours = TeacherGrader(folder / "teacher", pa.table({"pin_id": [], "text": []}))
-        compare(contenders(folder, backbone, ours), rows, given.rounds, products(teacher, rows))
+        compare(folder, backbone, rows, given.rounds, products(teacher, rows))
+        ours = limbeck(folder)
         accuracy(folder / "teacher", ours, rows)
         if given.profile:
             with torch.profiler.profile() as profile:
@@ -90,83 +89,41 @@ def deberta_base(folder: Path, tokenizer: str) -> str:
     return str(folder)
 
 
-def contenders(folder: Path, backbone: str, ours: TeacherGrader) -> dict[str, Grade]:
-    """Each by its name; the first is what the others are compared with."""
-    plain = CrossEncoder(str(folder / "teacher"), device="cpu")
-    half = CrossEncoder(str(folder / "teacher"), device="cpu").bfloat16()
-    classify = pipeline(
-        "text-classification", backbone, device="cpu", model_kwargs={"num_labels": len(LEVELS)}, top_k=None
-    )
-
-    def piped(rows: Rows) -> object:
-        inputs = [{"text": q, "text_pair": t} for q, t in zip(*rows)]
-        return classify(inputs, batch_size=32, truncation=True, max_length=MAX_TOKENS)
-
-    found: dict[str, Grade] = {"CrossEncoder.predict": lambda rows: plain.predict(list(zip(*rows)))}
-    for size in BATCHES:
-        found[f"CrossEncoder.predict, bfloat16, batch {size}"] = functools.partial(predict, half, size)
-    found |= {"transformers pipeline, batch 32": piped}
-    found |= {f"OpenVINO {kind}": grade for kind, grade in exported(plain)}
-    return found | {"limbeck": lambda rows: ours.grade_texts(*rows)}
-
-
-def predict(model: CrossEncoder, size: int, rows: Rows) -> object:
-    return model.predict(list(zip(*rows)), batch_size=size, convert_to_numpy=False)
-
-
-def exported(model: CrossEncoder) -> Iterator[tuple[str, Grade]]:
-    """The same modules by OpenVINO: rows sorted by length, batches of equal token budget, two streams."""
-    features = model.preprocess([("red lamp", "a tall red lamp")] * 2)
-    names = [n for n in ("input_ids", "attention_mask", "token_type_ids") if n in features]
-
-    class Whole(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = model
-
-        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-            return self.inner(dict(zip(names, tensors), modality="text"))["scores"]
-
-    shapes = [openvino.PartialShape([-1, -1])] * len(names)
-    converted = openvino.convert_model(
-        Whole().eval(), example_input=tuple(features[n] for n in names), input=list(zip(names, shapes))
-    )
-    for precision in ("f32", "bf16"):
-        hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
-        yield precision, functools.partial(queued, openvino.compile_model(converted, "CPU", hints), model, names)
-
-
-def queued(compiled: openvino.CompiledModel, model: CrossEncoder, names: list[str], rows: Rows) -> object:
-    queue = openvino.AsyncInferQueue(compiled)
-    answers = np.zeros((len(rows[0]), len(LEVELS)), np.float32)
-
-    def keep(request: openvino.InferRequest, chosen: np.ndarray) -> None:
-        answers[chosen] = request.get_output_tensor(0).data
-
-    queue.set_callback(keep)
-    for chosen in by_tokens(lengths_of(model.tokenizer, *rows, limit=MAX_TOKENS), PEERS_TOKENS):
-        features = model.preprocess([(rows[0][i], rows[1][i]) for i in chosen])
-        queue.start_async([features[n].numpy() for n in names], chosen)
-    queue.wait_all()
-    return answers
-
-
-def compare(graders: dict[str, Grade], rows: Rows, rounds: int, flop: float) -> None:
-    few = tuple(column[:64] for column in rows)
-    for grade in graders.values():
-        grade(few)
-    seconds: dict[str, list[float]] = {name: [] for name in graders}
+def compare(folder: Path, backbone: str, rows: Rows, rounds: int, flop: float) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    workers = {name: ProcessPoolExecutor(1, spawn) for name in (*PEERS, OURS)}
+    seconds: dict[str, list[float]] = {name: [] for name in workers}
     for number in range(rounds):
-        for name in random.Random(number).sample(list(graders), len(graders)):
-            begun = time.perf_counter()
-            graders[name](rows)
-            seconds[name].append(time.perf_counter() - begun)
+        for name in random.Random(number).sample(list(workers), len(workers)):
+            seconds[name].append(workers[name].submit(timed, name, folder, backbone, rows).result())
+    for worker in workers.values():
+        worker.shutdown()
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     table = Table("", "pairs/s", "ratio", "share of peak")
-    base, top = medians[next(iter(graders))], peak()
+    base, top = medians[next(iter(PEERS))], peak()
     for name, value in medians.items():
         table.add_row(name, f"{len(rows[0]) / value:,.0f}", f"{base / value:.2f}", f"{flop / value / top:.0%}")
     console.print(table)
+
+
+def timed(name: str, folder: Path, backbone: str, rows: Rows) -> float:
+    """Seconds that a contender takes for all rows, in its own process."""
+    grade = contender(name, folder, backbone)
+    grade(tuple(column[:64] for column in rows))
+    return _seconds(lambda: grade(rows))
+
+
+@functools.cache
+def contender(name: str, folder: Path, backbone: str) -> Grade:
+    """Loaded once in the process that asks for it."""
+    if name == OURS:
+        ours = limbeck(folder)
+        return lambda rows: ours.grade_texts(*rows)
+    return PEERS[name](folder, backbone, MAX_TOKENS)
+
+
+def limbeck(folder: Path) -> TeacherGrader:
+    return TeacherGrader(folder / "teacher", pa.table({"pin_id": [], "text": []}))
 
 
 def products(teacher: CrossEncoder, rows: Rows) -> float:

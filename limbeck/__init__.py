@@ -1,5 +1,6 @@
 """Limbeck: search relevance with language models, from tables to a served, measured student."""
 
+import logging
 import os
 
 __version__ = "0.1.0"
@@ -11,3 +12,5 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("DAFT_ANALYTICS_ENABLED", "0")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+# bitsandbytes, loaded with sentence-transformers wherever it is installed, warns of a kernel that we never ask it for.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -54,7 +54,7 @@ class TokenBudgetSampler(DefaultBatchSampler):
                 yield shuffled[rows].tolist()
 
     def _batches(self, lengths: np.ndarray) -> list[np.ndarray]:
-        """Batches, longest rows first, as many as the processes can share; fewer rows than processes come twice."""
+        """Batches, longest rows first, as many as the processes can share; too few rows come twice."""
         batches = by_tokens(lengths, self._budget)
         while len(batches) % self._processes:
             largest = max(range(len(batches)), key=lambda number: len(batches[number]))

@@ -1,12 +1,23 @@
 """Fixtures shared by all tests. Being here, it also puts this folder's modules within the tests' reach."""
 
+import os
+
 import hypothesis
 import pytest
 from toy_task import SENTENCES
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores have a worker each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No test may fail because the machine is busy.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items):
+    """The tests of a folder, or of a file without one, stay together: what they share is made once."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath / "tests").parts[0]))
 
 
 @pytest.fixture(scope="session")

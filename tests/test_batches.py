@@ -85,7 +85,7 @@ def test_several_processes_share_the_rows_in_turns_of_like_batches(lengths, budg
     assert len(batches) == len(shared)
     assert len(batches) % processes == 0  # none waits in vain for another
     rows = sorted(row for batch in batches for row in batch)
-    if len(lengths) >= processes:
+    if len(lengths) >= len(batches):
         assert rows == list(range(len(lengths)))
     else:
         assert set(rows) == set(range(len(lengths)))

@@ -8,6 +8,7 @@ is saved in loads with `sentence_transformers.CrossEncoder(folder)`, without Lim
 
 from pathlib import Path
 
+from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -35,7 +36,7 @@ def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncod
 
 
 def keep_head_exact(model: CrossEncoder) -> CrossEncoder:
-    """Have the modules after pooling run, and be loaded, in single precision."""
+    """Have the modules after pooling run in single precision, here and wherever the model is loaded."""
     dense = {n: module.float() for n, module in enumerate(model) if isinstance(module, Dense)}
     model.set_keep_in_fp32_modules([f"{n}.linear" for n in dense])
     return model
@@ -70,6 +71,10 @@ def _pooling(settings: Teacher, transformer: Transformer) -> str:
 
 
 def load(folder: Path) -> CrossEncoder:
-    """A trained teacher from its folder."""
+    """A trained teacher from its folder, its head in single precision whatever the backbone is saved in."""
     with quiet():
-        return CrossEncoder(str(folder), device=str(device()), local_files_only=True, model_kwargs=LOADING)
+        model = CrossEncoder(str(folder), device=str(device()), local_files_only=True, model_kwargs=LOADING)
+    for number, module in enumerate(model):
+        if isinstance(module, Dense):  # sentence-transformers rounds it to the backbone's precision: read it again
+            module.float().load_state_dict(load_file(folder / f"{number}_Dense" / "model.safetensors"))
+    return model

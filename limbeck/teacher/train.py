@@ -55,8 +55,8 @@ def train(
         learning_rate_mapping=heads.learning_rates(model, settings.learning_rate),
         warmup_steps=round(steps * settings.warmup),
         batch_sampler=sampler,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},  # the other kind loses the gradient of frozen inputs
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},  # the other kind loses frozen inputs' gradient
     )
     trainer = (AdapterTrainer if settings.lora else Trainer)(
         model=model,

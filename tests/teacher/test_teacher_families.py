@@ -14,6 +14,7 @@ from limbeck import settings
 from limbeck.backbone import bf16
 from limbeck.teacher import train
 from limbeck.teacher.grade import TeacherGrader
+from limbeck.teacher.model import load
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 EXPECTED = {  # by recipe: how it pools, and the class of the backbone that is saved
@@ -53,7 +54,7 @@ def test_every_recipe_of_a_family_is_tried():
 
 def test_the_same_five_numbers_with_limbeck_without_it_and_again(taught, monkeypatch):
     _, folder = taught
-    monkeypatch.setattr("limbeck.teacher.grade.bf16", lambda: False)
+    monkeypatch.setattr("limbeck.inference.reader.bf16", lambda: False)
     graded = TeacherGrader(folder, pins()).grade_texts(*map(list, zip(*PAIRS)))
     first, again = (CrossEncoder(str(folder)).predict(PAIRS, apply_softmax=True) for _ in range(2))
     assert first.tobytes() == again.tobytes()
@@ -72,7 +73,7 @@ def test_what_is_saved_is_whole_and_plain(taught):
     assert type(model[0].model).__name__ == kind
     assert {p.suffix for p in folder.rglob("*") if p.is_file()} <= {".safetensors", ".json", ".model", ".txt", ".jinja"}
     assert not list(folder.rglob("adapter*"))
-    assert {p.dtype for module in list(model)[2:] for p in module.parameters()} == {torch.float32}
+    assert {p.dtype for module in list(load(folder))[2:] for p in module.parameters()} == {torch.float32}
     frozen = settings.read(RECIPES / f"{name}.toml").teacher.lora
     assert model[0].model.dtype == (torch.bfloat16 if frozen and bf16() else torch.float32)
 

@@ -1,12 +1,12 @@
 """How query and Pin are put together for decoders, and that nothing in the texts can pretend to be the prompt."""
 
+import json
 import re
 
 import pytest
 import tiny_families
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from limbeck.errors import InputError
@@ -110,9 +110,17 @@ def test_the_prompt_is_never_cut(llama_asking):
 
 
 def test_the_tokenizer_it_was_made_of_stays_as_it_was(plain):
-    before = plain.backend_tokenizer.to_str()
+    before = read_again(plain)
     with_prompt(plain, DEFAULT)
-    assert Tokenizer.from_str(before).to_str() == plain.backend_tokenizer.to_str()
+    assert read_again(plain) == before
+
+
+def read_again(tokenizer):
+    """What is written of it; the scores of a Unigram vocabulary lose their last digit each time they are read."""
+    written = json.loads(tokenizer.backend_tokenizer.to_str())
+    if written["model"]["type"] == "Unigram":
+        written["model"]["vocab"] = [(token, round(score, 9)) for token, score in written["model"]["vocab"]]
+    return written
 
 
 def test_no_room_beside_the_prompt(tmp_path):

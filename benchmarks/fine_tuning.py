@@ -1,0 +1,159 @@
+"""Fine-tuning the teacher: our way through the Hugging Face Trainer beside the Trainer as it comes, both in bfloat16.
+
+    limbeck enrich recipes/homedepot.toml && python benchmarks/fine_tuning.py recipes/homedepot.toml --pairs 6000
+
+The same pairs of whole queries, drawn from the recipe's judged ones, the same backbone and the same epochs. Every
+training has a process of its own, so that none gains or loses by what another asks of the machine, and is repeated with
+other seeds, in a new order; loading, validating, calibrating and saving count. Then all answer the held-out pairs: with
+intervals by bootstrap over queries of the difference to the Trainer's.
+"""
+
+import argparse
+import dataclasses
+import multiprocessing
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.table import Table
+from sentence_transformers import CrossEncoder
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
+)
+
+from limbeck import assembly
+from limbeck.measure import evaluate
+from limbeck.progress import console
+from limbeck.relevance import LEVELS, from_columns
+from limbeck.settings import Recipe, read
+from limbeck.teacher import train
+from limbeck.teacher.grade import TeacherGrader
+from limbeck.training import quiet
+from limbeck.workspace import Workspace
+
+Parts = dict[str, pa.Table]  # "train", "valid": query, text and p1…p5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("--pairs", type=int, default=2_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    recipe = read(given.recipe)
+    ws = Workspace(given.workspace or Path(f"workspaces/{recipe.name}"))
+    parts = {part: some(assembly.judged(ws, part), count) for part, count in (("train", given.pairs), ("valid", 500))}
+    with tempfile.TemporaryDirectory() as name:
+        seconds = measure(recipe, parts, given.rounds, Path(name))
+        print_seconds(seconds, parts["train"].num_rows * recipe.teacher.epochs)
+        print_quality(recipe, ws, Path(name))
+
+
+def some(rows: pa.Table, pairs: int) -> pa.Table:
+    """Whole queries, the same ones always, of about so many pairs."""
+    queries = rows.column("query").unique().to_pylist()
+    kept = random.Random(0).sample(queries, min(len(queries), max(1, len(queries) * pairs // rows.num_rows)))
+    return rows.filter(pc.is_in(rows.column("query"), pa.array(kept)))
+
+
+def measure(recipe: Recipe, parts: Parts, rounds: int, folder: Path) -> dict[str, list[float]]:
+    """Seconds of every training, each in a process of its own; the model of round n is left in `folder / name-n`."""
+    seconds: dict[str, list[float]] = {name: [] for name in TRAININGS}
+    for number in range(rounds):
+        for name in random.Random(number).sample(list(TRAININGS), len(TRAININGS)):
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
+                out = folder / f"{name}-{number}"
+                seconds[name].append(worker.submit(timed, name, recipe, parts, number, out).result())
+            console.print(f"{name}: {seconds[name][-1]:.0f} s")
+    return seconds
+
+
+def timed(name: str, recipe: Recipe, parts: Parts, seed: int, out: Path) -> float:
+    begun = time.perf_counter()
+    with quiet():
+        TRAININGS[name](recipe, parts, seed, out)
+    return time.perf_counter() - begun
+
+
+def limbeck(recipe: Recipe, parts: Parts, seed: int, out: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        out.mkdir()
+        train.train(parts, assembly.located(recipe).teacher, seed, out, Path(scratch))
+
+
+def trainer(sampling: str, recipe: Recipe, parts: Parts, seed: int, out: Path) -> None:
+    """The Trainer with batches of 32, bfloat16 and a padding collator, on the most frequent level of each pair."""
+    settings = assembly.located(recipe).teacher
+    words = AutoTokenizer.from_pretrained(settings.backbone)
+    rows = parts["train"]
+    texts = [rows.column(name).to_pylist() for name in ("query", "text")]
+    data = datasets.Dataset.from_dict(
+        {
+            **words(*texts, truncation=True, max_length=settings.max_tokens),
+            "labels": from_columns(rows).argmax(axis=1).tolist(),
+        }
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(settings.backbone, num_labels=len(LEVELS))
+    arguments = TrainingArguments(
+        output_dir=str(out), num_train_epochs=settings.epochs, learning_rate=settings.learning_rate, bf16=True,
+        per_device_train_batch_size=32, save_strategy="no", report_to="none", disable_tqdm=True, seed=seed,
+        train_sampling_strategy=sampling, warmup_steps=round(settings.warmup * len(rows) * settings.epochs / 32),
+    )  # fmt: skip
+    made = Trainer(model=model, args=arguments, train_dataset=data, data_collator=DataCollatorWithPadding(words))
+    made.train()
+    model.save_pretrained(str(out))
+    words.save_pretrained(str(out))
+
+
+TRAININGS: dict[str, Callable[[Recipe, Parts, int, Path], None]] = {
+    "Trainer": partial(trainer, "random"),
+    "Trainer, grouped by length": partial(trainer, "group_by_length"),
+    "limbeck": limbeck,
+}
+
+
+def print_seconds(seconds: dict[str, list[float]], pairs: float) -> None:
+    table = Table("", "s", "pairs/s", "ratio")
+    base = statistics.median(seconds["Trainer"])
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        table.add_row(name, f"{median:.0f}", f"{pairs / median:.1f}", f"{base / median:.2f}")
+    console.print(table)
+
+
+def print_quality(recipe: Recipe, ws: Workspace, folder: Path) -> None:
+    """The mean answer of each one's models, and how much better or worse it is than the Trainer's."""
+    truth = assembly.held_out(ws)
+    texts = dict(zip(*(c.to_pylist() for c in ws.table("composed", ["pin_id", "text"]).columns)))
+    pairs = [(q, texts[p]) for q, p in zip(truth.column("query").to_pylist(), truth.column("pin_id").to_pylist())]
+    grades = {name: np.mean([answers(path, pairs) for path in folder.glob(f"{name}-*")], axis=0) for name in TRAININGS}
+    compared = dataclasses.replace(recipe.measure, baseline="Trainer")
+    measured = evaluate.evaluate(grades, truth, compared, recipe.seed)
+    console.print(evaluate.summary_table(measured))
+    for result in measured.graders:
+        for metric, comparison in result.against_baseline.items():
+            console.print(f"{result.name} less Trainer, {metric}: {comparison}")
+
+
+def answers(folder: Path, pairs: list[tuple[str, str]]) -> np.ndarray:
+    if (folder / "modules.json").exists():
+        return TeacherGrader(folder, pa.table({"pin_id": [], "text": []})).grade_texts(*map(list, zip(*pairs)))
+    return CrossEncoder(str(folder), device="cpu").bfloat16().predict(pairs, apply_softmax=True, batch_size=64)
+
+
+if __name__ == "__main__":
+    main()
