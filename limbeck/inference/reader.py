@@ -1,7 +1,8 @@
 """Pooled states of many texts or pairs of texts by a frozen language model, as fast as the machine allows.
 
-On CPU, BERT-shaped encoders are read without padding, one batch per core at a time (`packed.py`). All other models, and
-all models on a GPU, read padded batches of like length through sentence-transformers' own modules.
+On CPU, BERT-shaped encoders are read without padding, one batch per core at a time (`packed.py`). Decoders whose prompt
+has a pair's second text first read it once for all pairs that have it (`shared_prefix.py`). All else is read in padded
+batches of like length through sentence-transformers' own modules.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +17,16 @@ from transformers import PreTrainedTokenizerFast
 
 from limbeck.backbone import bf16, keep_memory
 from limbeck.batches import by_tokens, lengths_of
-from limbeck.inference import packing, tokens
+from limbeck.inference import packing, shared_prefix, tokens
 from limbeck.inference.packed import PackedEncoder
+from limbeck.inference.shared_prefix import SharedPrefix
 from limbeck.inference.tokens import Layout, Ragged, Rows
 
 TOKENS_PER_PACKED_BATCH = 1_024  # per core: what a layer holds of so many tokens stays in its cache
 TOKENS_PER_PADDED_BATCH = {"cpu": 4_096, "cuda": 65_536}
+TOLERANCE = 0.1  # in a trial, of how far the states of two pairs are from each other: bfloat16 may round so much
 Advance = Callable[[int], None]
+Batches = Iterator[tuple[np.ndarray, np.ndarray]]  # row numbers and their states
 
 
 class Reader:
@@ -39,8 +43,12 @@ class Reader:
         if bf16():
             self._transformer.to(torch.bfloat16)
         inner, pooling = self._transformer.model, self._pooling.pooling_mode
-        packable = model.device.type == "cpu" and PackedEncoder.knows(inner, pooling)
-        self._packed = PackedEncoder(inner, pooling) if packable else None
+        self._fast: PackedEncoder | SharedPrefix | None = None
+        if model.device.type == "cpu" and PackedEncoder.knows(inner, pooling):
+            self._fast = PackedEncoder(inner, pooling)
+        elif SharedPrefix.knows(inner, pooling):
+            self._fast = SharedPrefix(inner)
+        self._budget = TOKENS_PER_PADDED_BATCH[model.device.type]
         self._tokenizer = _uncut(model.tokenizer)
         self._layouts: dict[bool, Layout | None] = {}
 
@@ -67,14 +75,16 @@ class Reader:
             advance(len(rows))
         return found
 
-    def _batches(self, texts: tuple[Sequence[str], ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Row numbers and their states, batch by batch."""
-        layout = self._layout(len(texts) > 1) if self._packed is not None else None
-        if self._packed is None or layout is None:
-            yield from self._padded_batches(texts)
-            return
-        rows, packed = self._rows(layout, texts), self._packed
+    def _batches(self, texts: tuple[Sequence[str], ...]) -> Batches:
+        fast, layout = self._fast, self._layout(len(texts) > 1)
+        if fast is None or layout is None:
+            return self._padded_batches(texts)
+        rows = self._rows(layout, texts)
+        if isinstance(fast, SharedPrefix):
+            return self._shared_batches(fast, rows, texts)
+        return self._packed_batches(fast, rows)
 
+    def _packed_batches(self, packed: PackedEncoder, rows: Rows) -> Batches:
         def read(chosen: np.ndarray) -> np.ndarray:
             return packed(packing.pack(rows, chosen, packed.has_types)).float().numpy()
 
@@ -85,12 +95,45 @@ class Reader:
         with one_batch_per_core() as workers:
             yield from zip(batches, workers.map(torch.inference_mode()(read), batches))
 
+    def _shared_batches(self, shared: SharedPrefix, rows: Rows, texts: tuple[Sequence[str], ...]) -> Batches:
+        """Pairs that share nothing are read as everything else is."""
+        groups = shared_prefix.groups(rows)
+        several = [group for group in groups if len(group) > 1]
+        for chosen in by_tokens(shared_prefix.lengths(rows, several), self._budget):
+            batch = [several[number] for number in chosen]
+            yield np.concatenate(batch), shared(rows, batch).float().cpu().numpy()
+        alone = np.asarray([group[0] for group in groups if len(group) == 1], dtype=np.int64)
+        for numbers, states in self._padded_batches(tuple([column[i] for i in alone] for column in texts)):
+            yield alone[numbers], states
+
     def _layout(self, pairs: bool) -> Layout | None:
-        """How the model lays its rows out, learnt when it is first asked for."""
+        """How the model lays its rows out, learnt when it is first asked for; None where they are to be read padded."""
         if pairs not in self._layouts:
-            limit = self._model.max_seq_length
-            self._layouts[pairs] = tokens.learn(self._tokenizer, self._model.preprocess, limit, pairs)
+            self._layouts[pairs] = self._learn(pairs)
         return self._layouts[pairs]
+
+    def _learn(self, pairs: bool) -> Layout | None:
+        shared = self._fast if isinstance(self._fast, SharedPrefix) else None
+        if self._fast is None or (shared is not None and not pairs):
+            return None
+        layout = tokens.learn(self._tokenizer, self._model.preprocess, self._model.max_seq_length, pairs)
+        if shared is None or layout is None or self._reads_together(shared, layout):
+            return layout
+        return None
+
+    def _reads_together(self, shared: SharedPrefix, layout: Layout) -> bool:
+        """Whether a pair's second text comes first, and two pairs that share it have the states they have apart."""
+        if layout.order == (0, 1):
+            return False
+        texts = shared_prefix.trial(layout.limit)
+        try:
+            together = shared(self._rows(layout, texts), [np.arange(2)]).float().cpu().numpy()
+        except (IndexError, RuntimeError, TypeError, ValueError):  # some kinds take no mask of one's own
+            return False
+        apart = np.zeros_like(together)
+        for numbers, states in self._padded_batches(texts):
+            apart[numbers] = states
+        return bool(np.linalg.norm(together - apart) < TOLERANCE * np.linalg.norm(apart[0] - apart[1]))
 
     def _rows(self, layout: Layout, texts: tuple[Sequence[str], ...]) -> Rows:
         """Each different text is tokenised once."""
@@ -102,9 +145,9 @@ class Reader:
             chosen.append(np.fromiter((number[text] for text in column), np.int64, len(column)))
         return Rows.of(layout, tuple(ragged), tuple(chosen))
 
-    def _padded_batches(self, texts: tuple[Sequence[str], ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _padded_batches(self, texts: tuple[Sequence[str], ...]) -> Batches:
         lengths = lengths_of(self._model.tokenizer, *texts, limit=self._model.max_seq_length)
-        for rows in by_tokens(lengths, TOKENS_PER_PADDED_BATCH[self._model.device.type]):
+        for rows in by_tokens(lengths, self._budget):
             chosen = [[column[i] for i in rows] for column in texts]
             features = self._model.preprocess(list(zip(*chosen)) if len(texts) > 1 else chosen[0])
             features = {k: v.to(self._model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}

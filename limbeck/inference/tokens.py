@@ -6,6 +6,7 @@ layout is learnt from one pair that the model prepared itself and is checked on 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,10 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Ragged:
 class Layout:
     """What stands around the texts of a row: ids and token types of the specials, and the types of the texts."""
 
+    order: tuple[int, ...]  # which text stands at each place: a prompt may have the second one first
     specials: tuple[np.ndarray, ...]  # before, between and after the texts: int32
     special_types: tuple[np.ndarray, ...]
-    text_types: tuple[int, ...]
+    text_types: tuple[int, ...]  # by place
     limit: int
     cuts_first: bool  # over-long pairs lose tokens of whichever text is longer; otherwise only the last text is cut
 
@@ -101,13 +103,17 @@ class Rows:
         """Tokens of each row, specials included: int64 (n,)."""
         return self.read.sum(axis=1) + sum(map(len, self.layout.specials))
 
+    def beginnings(self, rows: np.ndarray) -> np.ndarray:
+        """Tokens of these rows before their last text: int64 (rows,)."""
+        return self.read[rows][:, self.layout.order[:-1]].sum(axis=1) + sum(map(len, self.layout.specials[:-1]))
+
     def ids(self, rows: np.ndarray) -> np.ndarray:
         """The ids of these rows, one after the other: int64 (total,)."""
         pieces, specials = [], self.layout.specials
         for row in rows:
             pieces.append(specials[0])
-            for text, which, length, after in zip(self.texts, self.chosen, self.read[row], specials[1:]):
-                pieces += [text.cut(which[row], length), after]
+            for text, after in zip(self.layout.order, specials[1:]):
+                pieces += [self.texts[text].cut(self.chosen[text][row], self.read[row, text]), after]
         return np.concatenate(pieces, dtype=np.int64)
 
     def types(self, rows: np.ndarray) -> np.ndarray:
@@ -115,8 +121,8 @@ class Rows:
         pieces, around = [], self.layout.special_types
         for row in rows:
             pieces.append(around[0])
-            for kind, length, after in zip(self.layout.text_types, self.read[row], around[1:]):
-                pieces += [np.full(length, kind), after]
+            for text, kind, after in zip(self.layout.order, self.layout.text_types, around[1:]):
+                pieces += [np.full(self.read[row, text], kind), after]
         return np.concatenate(pieces, dtype=np.int64)
 
 
@@ -124,23 +130,31 @@ def learn(tokenizer: Tokenizer, preprocess: Preprocess, limit: int, pairs: bool)
     """The layout by which `preprocess` prepares rows; None where no layout of ours gives the same ids."""
     probe = PROBE if pairs else PROBE[:1]
     ids, types = _prepared(preprocess, probe)
-    specials, special_types, text_types, begin = [], [], [], 0
-    for text in probe:
-        words = tokenize(tokenizer, [text]).ids
+    words = [tokenize(tokenizer, [text]).ids for text in probe]
+    for order in permutations(range(len(probe))):
+        around = _around(ids, [words[text] for text in order])
+        if around is None:
+            continue
+        specials = tuple(ids[part].astype(np.int32) for part in around)
+        text_types = tuple(int(types[part.stop]) for part in around[:-1])
+        for cuts_first in (True, False):
+            special_types = tuple(types[part] for part in around)
+            layout = Layout(order, specials, special_types, text_types, limit, cuts_first)
+            if layout.room > 1 and _agrees(layout, tokenizer, preprocess, pairs):
+                return layout
+    return None
+
+
+def _around(ids: np.ndarray, texts: list[np.ndarray]) -> list[slice] | None:
+    """What stands in `ids` before, between and after these texts; None where they do not follow each other there."""
+    around, begin = [], 0
+    for words in texts:
         at = _find(ids, words, begin)
         if at is None:
             return None
-        specials.append(ids[begin:at].astype(np.int32))
-        special_types.append(types[begin:at])
-        text_types.append(int(types[at]))
+        around.append(slice(begin, at))
         begin = at + len(words)
-    specials.append(ids[begin:].astype(np.int32))
-    special_types.append(types[begin:])
-    for cuts_first in (True, False):
-        layout = Layout(tuple(specials), tuple(special_types), tuple(text_types), limit, cuts_first)
-        if layout.room > 1 and _agrees(layout, tokenizer, preprocess, pairs):
-            return layout
-    return None
+    return [*around, slice(begin, len(ids))]
 
 
 def _agrees(layout: Layout, tokenizer: Tokenizer, preprocess: Preprocess, pairs: bool) -> bool:

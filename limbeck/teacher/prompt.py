@@ -23,6 +23,7 @@ def with_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> PreTrainedTo
     """
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.encode_special_tokens = False
+    backend.no_padding()  # some are saved with it, and the prompt's words would be padded, too
     before, after = _ends(tokenizer)
     parts: dict[str, list[int]] = {"before": before, "after": after}
     layout = ["before"]

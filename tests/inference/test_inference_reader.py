@@ -85,6 +85,15 @@ def test_a_layout_that_is_not_ours_is_read_padded(encoders, single_precision):
     assert Reader(teacher)._layout(True) is None
 
 
+def test_a_prompt_may_have_the_second_text_first(encoders, single_precision):
+    settings = Teacher(backbone=str(encoders["bert"]), prompt="{text} lamp {query}", max_tokens=40)
+    teacher = model.create(settings, seed=3).eval()
+    expected = plain(teacher, list(zip(QUERIES, TEXTS)))
+    reads = Reader(teacher)
+    np.testing.assert_allclose(reads.pairs(QUERIES, TEXTS), expected, atol=2e-5)
+    assert reads._layout(True).order == (1, 0)
+
+
 @pytest.mark.parametrize("limit", [33, 34, 64])
 def test_over_long_pairs_are_cut_as_the_tokenizer_cuts_them(encoders, limit):
     teacher = create(encoders["bert"], max_tokens=limit)

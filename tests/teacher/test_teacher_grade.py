@@ -1,12 +1,18 @@
 """Bulk grading gives what the plain model gives, whatever the batches."""
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pytest
+import tiny_families
+import torch
 from sentence_transformers import CrossEncoder
 from toy_task import judged, pins
 
 from limbeck.inference import reader
+from limbeck.settings import Teacher
+from limbeck.teacher import model
 from limbeck.teacher.grade import TeacherGrader
 
 QUERIES = ["red", "blue lamp for the living room", "chair", "sofa", "a modern tea pot"]
@@ -25,6 +31,19 @@ def test_the_same_five_numbers_as_sentence_transformers(fresh, single_precision)
     graded = grader(fresh).grade_texts(QUERIES, TEXTS)
     assert graded.dtype == np.float32
     np.testing.assert_allclose(graded, plain(fresh), atol=1e-5)
+    assert np.ptp(graded, axis=0).max() > 0.01  # the texts do matter
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen"])
+def test_several_queries_behind_one_pin_get_the_numbers_they_get_alone(family, tmp_path, single_precision):
+    backbone = tiny_families.write(family, tmp_path / "backbone")
+    settings = Teacher(backbone=str(backbone), prompt="Pin:\n{text}\nQuery:\n{query}\nRelevance:", max_tokens=48)
+    model.create(settings, seed=3).save_pretrained(str(tmp_path / "teacher"), create_model_card=False)
+    queries, texts = zip(*itertools.product([*QUERIES, "red " * 80], TEXTS))
+    graded = grader(tmp_path / "teacher").grade_texts(list(queries), list(texts))
+    alone = CrossEncoder(str(tmp_path / "teacher"), model_kwargs={"dtype": torch.float32})
+    expected = alone.predict(list(zip(queries, texts)), apply_softmax=True)
+    np.testing.assert_allclose(graded, expected, atol=1e-4)
     assert np.ptp(graded, axis=0).max() > 0.01  # the texts do matter
 
 

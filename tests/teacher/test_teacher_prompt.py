@@ -96,6 +96,13 @@ def test_special_tokens_written_into_the_prompt_are_themselves(tmp_path):
     assert asked[: 1 + len(pin)] == [plain.bos_token_id, *pin]
 
 
+def test_a_tokenizer_that_was_saved_padding_pads_no_words_of_the_prompt(tmp_path):
+    plain = AutoTokenizer.from_pretrained(tiny_families.write("llama", tmp_path))
+    asked = with_prompt(plain, DEFAULT)("red", "lamp")["input_ids"]
+    plain.backend_tokenizer.enable_padding(length=64)
+    assert with_prompt(plain, DEFAULT)("red", "lamp")["input_ids"] == asked
+
+
 def test_the_prompt_is_never_cut(llama_asking):
     cut = llama_asking("sofa " * 100, "lamp " * 100, truncation=True, max_length=40)["input_ids"]
     whole = llama_asking("sofa", "lamp")["input_ids"]
