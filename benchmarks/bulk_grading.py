@@ -8,7 +8,7 @@ Rows are drawn from the workspace's judged pairs and composed texts. MiniLM's we
 those of `deberta-base` random: speed does not depend on them. Each contender has a process of its own, so that none
 gains or loses by what another asks of the machine; in every round, in a new order, each grades all rows, tokenising
 included. The table shows medians, their ratio to `CrossEncoder.predict` as it comes, and the share of the machine's
-matrix peak that is reached. Below it: how far our answers are from those in float32. `--profile` tells where the time
+matrix peak that is reached; on a machine that is busy with other work, go by processor seconds. Below it: how far our answers are from those in float32. `--profile` tells where the time
 goes.
 """
 
@@ -93,25 +93,28 @@ def compare(folder: Path, backbone: str, rows: Rows, rounds: int, flop: float) -
     forking = multiprocessing.get_context("forkserver")
     forking.set_forkserver_preload(["bulk_grading_peers", "limbeck.teacher.grade"])  # imported once, not in each
     workers = {name: ProcessPoolExecutor(1, forking) for name in (*PEERS, OURS)}
-    seconds: dict[str, list[float]] = {name: [] for name in workers}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in workers}
     for number in range(rounds):
         for name in random.Random(number).sample(list(workers), len(workers)):
             seconds[name].append(workers[name].submit(timed, name, folder, backbone, rows).result())
+            console.print(f"[dim]round {number + 1}, {name}: {seconds[name][-1][0]:.1f} s[/]")
     for worker in workers.values():
         worker.shutdown()
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    table = Table("", "pairs/s", "ratio", "share of peak")
+    medians = {name: [statistics.median(kind) for kind in zip(*values)] for name, values in seconds.items()}
+    table = Table("", "pairs/s", "ratio", "share of peak", "pairs per processor second", "ratio")
     base, top = medians[next(iter(PEERS))], peak()
-    for name, value in medians.items():
-        table.add_row(name, f"{len(rows[0]) / value:,.0f}", f"{base / value:.2f}", f"{flop / value / top:.0%}")
+    for name, (wall, own) in medians.items():
+        speeds = f"{len(rows[0]) / wall:,.0f}", f"{base[0] / wall:.2f}", f"{flop / wall / top:.0%}"
+        table.add_row(name, *speeds, f"{len(rows[0]) / own:,.0f}", f"{base[1] / own:.2f}")
     console.print(table)
 
 
-def timed(name: str, folder: Path, backbone: str, rows: Rows) -> float:
-    """Seconds that a contender takes for all rows, in its own process."""
+def timed(name: str, folder: Path, backbone: str, rows: Rows) -> tuple[float, float]:
+    """Seconds that a contender takes for all rows, in its own process: on the clock, and of the processors."""
     grade = contender(name, folder, backbone)
     grade(tuple(column[:64] for column in rows))
-    return _seconds(lambda: grade(rows))
+    begun = time.process_time()
+    return _seconds(lambda: grade(rows)), time.process_time() - begun
 
 
 @functools.cache

@@ -5,7 +5,8 @@
 The same pairs of whole queries, drawn from the recipe's judged ones, the same backbone and the same epochs. Every
 training has a process of its own, so that none gains or loses by what another asks of the machine, and is repeated with
 other seeds, in a new order; loading, validating, calibrating and saving count. Then all answer the held-out pairs: with
-intervals by bootstrap over queries of the difference to the Trainer's.
+intervals by bootstrap over queries of the difference to the Trainer's. On a machine that is busy with other work, go by
+processor seconds.
 """
 
 import argparse
@@ -45,6 +46,7 @@ from limbeck.training import quiet
 from limbeck.workspace import Workspace
 
 Parts = dict[str, pa.Table]  # "train", "valid": query, text and p1…p5
+Seconds = dict[str, list[tuple[float, float]]]  # of every training: on the clock, and of the processors
 
 
 def main() -> None:
@@ -70,9 +72,9 @@ def some(rows: pa.Table, pairs: int) -> pa.Table:
     return rows.filter(pc.is_in(rows.column("query"), pa.array(kept)))
 
 
-def measure(recipe: Recipe, parts: Parts, rounds: int, folder: Path) -> dict[str, list[float]]:
-    """Seconds of every training, each in a process of its own; the model of round n is left in `folder / name-n`."""
-    seconds: dict[str, list[float]] = {name: [] for name in TRAININGS}
+def measure(recipe: Recipe, parts: Parts, rounds: int, folder: Path) -> Seconds:
+    """Every training in a process of its own; the model of round n is left in `folder / name-n`."""
+    seconds: Seconds = {name: [] for name in TRAININGS}
     forking = multiprocessing.get_context("forkserver")
     forking.set_forkserver_preload(["transformers", "limbeck.assembly", "limbeck.teacher.train"])  # imported once
     for number in range(rounds):
@@ -80,15 +82,15 @@ def measure(recipe: Recipe, parts: Parts, rounds: int, folder: Path) -> dict[str
             with ProcessPoolExecutor(1, forking) as worker:
                 out = folder / f"{name}-{number}"
                 seconds[name].append(worker.submit(timed, name, recipe, parts, number, out).result())
-            console.print(f"{name}: {seconds[name][-1]:.0f} s")
+            console.print(f"[dim]round {number + 1}, {name}: {seconds[name][-1][0]:.0f} s[/]")
     return seconds
 
 
-def timed(name: str, recipe: Recipe, parts: Parts, seed: int, out: Path) -> float:
-    begun = time.perf_counter()
+def timed(name: str, recipe: Recipe, parts: Parts, seed: int, out: Path) -> tuple[float, float]:
+    begun = time.perf_counter(), time.process_time()
     with quiet():
         TRAININGS[name](recipe, parts, seed, out)
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun[0], time.process_time() - begun[1]
 
 
 def limbeck(recipe: Recipe, parts: Parts, seed: int, out: Path) -> None:
@@ -128,12 +130,13 @@ TRAININGS: dict[str, Callable[[Recipe, Parts, int, Path], None]] = {
 }
 
 
-def print_seconds(seconds: dict[str, list[float]], pairs: float) -> None:
-    table = Table("", "s", "pairs/s", "ratio")
-    base = statistics.median(seconds["Trainer"])
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        table.add_row(name, f"{median:.0f}", f"{pairs / median:.1f}", f"{base / median:.2f}")
+def print_seconds(seconds: Seconds, pairs: float) -> None:
+    table = Table("", "s", "pairs/s", "ratio", "pairs per processor second", "ratio")
+    medians = {name: [statistics.median(kind) for kind in zip(*values)] for name, values in seconds.items()}
+    base = medians["Trainer"]
+    for name, (wall, own) in medians.items():
+        speeds = f"{wall:.0f}", f"{pairs / wall:.1f}", f"{base[0] / wall:.2f}"
+        table.add_row(name, *speeds, f"{pairs / own:.1f}", f"{base[1] / own:.2f}")
     console.print(table)
 
 
