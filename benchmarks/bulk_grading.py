@@ -8,8 +8,8 @@ Rows are drawn from the workspace's judged pairs and composed texts. MiniLM's we
 those of `deberta-base` random: speed does not depend on them. Each contender has a process of its own, so that none
 gains or loses by what another asks of the machine; in every round, in a new order, each grades all rows, tokenising
 included. The table shows medians, their ratio to `CrossEncoder.predict` as it comes, and the share of the machine's
-matrix peak that is reached; on a machine that is busy with other work, go by processor seconds. Below it: how far our answers are from those in float32. `--profile` tells where the time
-goes.
+matrix peak that is reached; on a machine that is busy with other work, go by processor seconds. Below it: how far our
+answers are from those in float32. `--profile` tells where the time goes.
 """
 
 import argparse
