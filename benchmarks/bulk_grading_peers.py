@@ -78,7 +78,7 @@ def _onnx(folder: Path, backbone: str, max_tokens: int) -> Grade:
 def _openvino(precision: str, folder: Path, backbone: str, max_tokens: int) -> Grade:
     """As many streams at once as OpenVINO thinks best for throughput."""
     whole = _Whole(folder)
-    shapes = [(name, openvino.PartialShape([-1, -1])) for name in whole.names]
+    shapes = [openvino.PartialShape([-1, -1])] * len(whole.names)
     converted = openvino.convert_model(whole, example_input=whole.tensors(), input=shapes)
     hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
     queue = openvino.AsyncInferQueue(openvino.compile_model(converted, "CPU", hints))

@@ -121,6 +121,7 @@ class Reader:
             return layout
         return None
 
+    @torch.inference_mode()
     def _reads_together(self, shared: SharedPrefix, layout: Layout) -> bool:
         """Whether a pair's second text comes first, and two pairs that share it have the states they have apart."""
         if layout.order == (0, 1):

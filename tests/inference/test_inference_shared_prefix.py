@@ -49,10 +49,13 @@ def reading(folder, prompt=PIN_FIRST, **changes):
 
 @pytest.fixture(scope="module")
 def readers(families):
-    """Every family by every prompt."""
+    """Every family by every prompt, its trial behind it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "bf16", lambda: False)
-        return {(name, p): reading(families[name], p) for name in families for p in PROMPTS}
+        made = {(name, p): reading(families[name], p) for name in families for p in PROMPTS}
+    for one in made.values():
+        one.lengths(["red"], ["sofa"])
+    return made
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ RECIPE: dict[str, Any] = {
 TINY = "recipes/tiny.toml"
 VOLATILE = ("report/page",)  # says how many seconds each stage took
 ALONE = {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}  # several runs share the cores of the tests
-PATIENCE = 240  # seconds after which a process that says nothing is taken for hung
+PATIENCE = 1000  # seconds after which a process that says nothing is taken for hung
 
 
 def toml(recipe: Mapping[str, Any]) -> str:
