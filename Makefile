@@ -12,7 +12,7 @@ test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses logical --dist loadgroup
+	$(BIN)/pytest --numprocesses logical
 
 setup: .venv/demo
 

@@ -14,11 +14,16 @@ hypothesis.settings.register_profile("patient", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("patient")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
-def pytest_collection_modifyitems(items):
-    """The tests of a folder, or of a file without one, stay together: what they share is made once."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath / "tests").parts[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of a folder, or of a file without one, stay together and in order: what they share is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid.split("::")[0].removeprefix("tests/").split("/")[0]
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
