@@ -21,7 +21,8 @@ from limbeck.measure.compare import Comparer, estimate
 from limbeck.measure.evaluation import Estimate
 from limbeck.measure.sample import canonical_order, from_truth, ordered_grades
 from limbeck.measure.scores import METRICS
-from limbeck.settings import Adapt, Recipe, read
+from limbeck.recipe_file import read
+from limbeck.settings import Adapt, Recipe
 from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace
 

@@ -38,8 +38,9 @@ from transformers import (
 from limbeck import assembly
 from limbeck.measure import evaluate
 from limbeck.progress import console
+from limbeck.recipe_file import read
 from limbeck.relevance import LEVELS, from_columns
-from limbeck.settings import Recipe, read
+from limbeck.settings import Recipe
 from limbeck.teacher import train
 from limbeck.teacher.grade import TeacherGrader
 from limbeck.training import quiet

@@ -39,7 +39,8 @@ from limbeck.measure.evaluation import Estimate
 from limbeck.measure.sample import canonical_order, from_truth, ordered_grades
 from limbeck.measure.scores import METRICS
 from limbeck.progress import console
-from limbeck.settings import Recipe, Teacher, read
+from limbeck.recipe_file import read
+from limbeck.settings import Recipe, Teacher
 from limbeck.teacher import model, train
 from limbeck.teacher.grade import TeacherGrader
 from limbeck.training import quiet

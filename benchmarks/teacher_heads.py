@@ -30,8 +30,9 @@ from limbeck.measure.evaluation import Estimate
 from limbeck.measure.sample import canonical_order, from_truth, ordered_grades
 from limbeck.measure.scores import METRICS
 from limbeck.progress import console
+from limbeck.recipe_file import read
 from limbeck.relevance import LEVELS, from_columns, to_columns
-from limbeck.settings import Recipe, read
+from limbeck.settings import Recipe
 from limbeck.teacher import train
 from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace, digest_of

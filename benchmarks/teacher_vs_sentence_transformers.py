@@ -19,8 +19,9 @@ from sentence_transformers.cross_encoder.losses import CrossEntropyLoss
 from limbeck import assembly, backbone, lineup
 from limbeck.measure import evaluate
 from limbeck.progress import console
+from limbeck.recipe_file import read
 from limbeck.relevance import LEVELS, from_columns
-from limbeck.settings import Recipe, read
+from limbeck.settings import Recipe
 from limbeck.workspace import Workspace
 
 

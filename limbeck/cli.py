@@ -70,7 +70,7 @@ def check(recipe: RecipePath) -> None:
     from rich.markup import escape
 
     from limbeck import progress
-    from limbeck.settings import read
+    from limbeck.recipe_file import read
     from limbeck.sources import check as checking
 
     settings = read(recipe)
@@ -95,7 +95,7 @@ def run(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
 @app.command(rich_help_panel=STAGES)
 def caption(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
     """Let a model say what the pictures show, only where their bytes changed."""
-    from limbeck.settings import read
+    from limbeck.recipe_file import read
 
     if read(recipe).captions is None:
         raise InputError("no [captions] in it", file=recipe, remedy="Add it: docs/captions.md says what it holds")
@@ -154,8 +154,9 @@ def serve(
     """Serve search and re-ranking over HTTP from the index."""
     import dataclasses
 
+    from limbeck.recipe_file import read
     from limbeck.serve.app import run as run_app
-    from limbeck.settings import Serve, read
+    from limbeck.settings import Serve
     from limbeck.workspace import Workspace
 
     if recipe is None and workspace is None:
@@ -174,7 +175,7 @@ def demo(
     """Run the whole flow on a small generated Pinterest, and say where the report is."""
     import dataclasses
 
-    from limbeck.settings import parse
+    from limbeck.recipe_file import parse
     from limbeck.starting_recipe import WORLD
 
     recipe = parse(WORLD, Path("world.toml"))
@@ -188,7 +189,7 @@ def _run(recipe: Path, workspace: Path | None, until: str) -> None:
 
 
 def _open(path: Path, workspace: Path | None) -> "tuple[Recipe, Workspace]":
-    from limbeck.settings import read
+    from limbeck.recipe_file import read
 
     recipe = read(path)
     return recipe, _workspace(recipe, workspace)

@@ -45,6 +45,7 @@ STAGES = {
 }
 # What stands above the stages: these may see all of them, and of each other what is named here.
 ABOVE = {
+    "recipe_file": set(),
     "starting_recipe": set(),
     "failures": set(),
     "assembly": set(),
@@ -53,7 +54,7 @@ ABOVE = {
     "attacking": {"assembly", "lineup"},
     "judging": {"assembly", "attacking", "lineup"},
     "pipeline": {"failures", "assembly", "attacking", "judging", "labelling", "lineup"},
-    "cli": {"failures", "judging", "lineup", "pipeline", "starting_recipe"},
+    "cli": {"failures", "judging", "lineup", "pipeline", "recipe_file", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set()}

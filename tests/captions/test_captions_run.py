@@ -17,7 +17,7 @@ from limbeck import pipeline, progress
 from limbeck.captions.model import Captioner
 from limbeck.cli import app
 from limbeck.errors import InputError
-from limbeck.settings import read
+from limbeck.recipe_file import read
 from limbeck.workspace import Workspace
 
 RECIPE = """

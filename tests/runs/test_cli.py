@@ -7,7 +7,7 @@ import pytest
 from tiny_run import TINY, Home
 
 from limbeck import __version__
-from limbeck.settings import read
+from limbeck.recipe_file import read
 from limbeck.workspace import Workspace
 
 COMMANDS = [

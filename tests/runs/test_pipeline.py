@@ -13,8 +13,8 @@ import tiny_run
 from tiny_run import TINY, Command, Home
 
 from limbeck import pipeline
+from limbeck.recipe_file import read
 from limbeck.records import INPUTS, KEYS, RECORDS, schema
-from limbeck.settings import read
 from limbeck.workspace import Workspace
 
 TABLES = [table for table in RECORDS if table not in ("pictures", "generated_captions")]  # the others: [captions] alone

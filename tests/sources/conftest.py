@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from limbeck import settings
+from limbeck import recipe_file
 from limbeck.settings import Recipe
 
 
@@ -31,6 +31,6 @@ def recipe_of(tmp_path: Path) -> Callable[[str], Recipe]:
             toml += '\n[[tables.pins]]\nfiles = ["one_pin.csv"]\ncolumns = { pin_id = "pin_id", title = "title" }\n'
         path = tmp_path / "recipe.toml"
         path.write_text(textwrap.dedent(toml), encoding="utf-8")
-        return settings.read(path)
+        return recipe_file.read(path)
 
     return read

@@ -45,7 +45,7 @@ def make_all(recipe) -> None:
             make()
 
 
-def said(recipe, *words: str) -> None:
+def assert_refused(recipe, *words: str) -> None:
     message = line(recipe)
     for word in words:
         assert word in message, message
@@ -53,64 +53,66 @@ def said(recipe, *words: str) -> None:
 
 def test_a_missing_file_with_the_nearest_name(write, recipe_of):
     write("itens.csv", "id,title\n1,x\n")
-    said(recipe_of(PINS), "items.csv", "no such file", "Did you mean 'itens.csv'?")
+    assert_refused(recipe_of(PINS), "items.csv", "no such file", "Did you mean 'itens.csv'?")
 
 
 def test_a_missing_folder(recipe_of, tmp_path):
-    said(recipe_of(PINS.replace("items", "data/deep/items")), "no such file", str(tmp_path.resolve()))
+    assert_refused(recipe_of(PINS.replace("items", "data/deep/items")), "no such file", str(tmp_path.resolve()))
 
 
 def test_a_folder_is_no_file(tmp_path, recipe_of):
     (tmp_path / "items.csv").mkdir()
-    said(recipe_of(PINS), "is a folder", "/*.csv")
+    assert_refused(recipe_of(PINS), "is a folder", "/*.csv")
 
 
 def test_an_environment_variable_that_is_not_set(recipe_of, monkeypatch):
     monkeypatch.delenv("LIMBECK_NOWHERE", raising=False)
-    said(recipe_of(PINS.replace("items", "${LIMBECK_NOWHERE}/items")), "LIMBECK_NOWHERE is not set")
+    assert_refused(recipe_of(PINS.replace("items", "${LIMBECK_NOWHERE}/items")), "LIMBECK_NOWHERE is not set")
 
 
 def test_a_missing_column_with_the_nearest_name(write, recipe_of):
     write("items.csv", "id,titel\n1,x\n")
-    said(recipe_of(PINS), "items.csv", "column 'title'", "no such column", "Did you mean 'titel'?")
+    assert_refused(recipe_of(PINS), "items.csv", "column 'title'", "no such column", "Did you mean 'titel'?")
 
 
 def test_a_key_that_no_json_object_has(write, recipe_of):
     write("items.jsonl", '{"id": 1}\n{"id": 2, "titles": "x"}\n')
-    said(recipe_of(PINS.replace(".csv", ".jsonl")), "column 'title'", "Did you mean 'titles'?")
+    assert_refused(recipe_of(PINS.replace(".csv", ".jsonl")), "column 'title'", "Did you mean 'titles'?")
 
 
 def test_one_parquet_file_of_several_lacks_a_column(tmp_path, recipe_of):
     pq.write_table(pa.table({"id": ["1"], "title": ["x"]}), tmp_path / "items1.parquet")
     pq.write_table(pa.table({"id": ["2"], "name": ["x"]}), tmp_path / "items2.parquet")
-    said(recipe_of(PINS.replace("items.csv", "items*.parquet")), "items2.parquet", "column 'title'", "no such column")
+    assert_refused(
+        recipe_of(PINS.replace("items.csv", "items*.parquet")), "items2.parquet", "column 'title'", "no such column"
+    )
 
 
 def test_two_columns_of_one_name(write, recipe_of):
     write("items.csv", "id,title,title\n1,x,y\n")
-    said(recipe_of(PINS), "column 'title'", "2 columns have this name")
+    assert_refused(recipe_of(PINS), "column 'title'", "2 columns have this name")
 
 
 def test_another_delimiter(write, recipe_of):
     write("items.csv", "id;title\n1;x\n")
-    said(recipe_of(PINS), "row 1", 'Set delimiter = ";"')
+    assert_refused(recipe_of(PINS), "row 1", 'Set delimiter = ";"')
 
 
 def test_a_rating_outside_the_table(write, recipe_of):
     write("j.csv", "q,p,r\nlamp,a,good\nlamp,a,fair\n")
-    said(recipe_of(GRADES), "j.csv, row 3, column 'r': 'fair' is no rating", "'bad', 'good'")
+    assert_refused(recipe_of(GRADES), "j.csv, row 3, column 'r': 'fair' is no rating", "'bad', 'good'")
 
 
 @pytest.mark.parametrize("rating", ["0", "6", "2.5", "high"])
 def test_a_rating_outside_one_to_five(write, recipe_of, rating):
     write("j.csv", f"q,p,r\nlamp,a,{rating}\n")
-    said(recipe_of(JUDGMENTS), "row 2, column 'r'", repr(rating))
+    assert_refused(recipe_of(JUDGMENTS), "row 2, column 'r'", repr(rating))
 
 
 def test_a_rating_that_thresholds_cannot_place(write, recipe_of):
     write("j.csv", "q,p,r\nlamp,a,good\n")
     toml = GRADES.replace("table = { bad = 1, good = 5 }", "thresholds = [1, 2, 3, 4]")
-    said(recipe_of(toml), "row 2, column 'r'", "'good'", "Thresholds want numbers")
+    assert_refused(recipe_of(toml), "row 2, column 'r'", "'good'", "Thresholds want numbers")
 
 
 @pytest.mark.parametrize(
@@ -124,80 +126,88 @@ def test_a_rating_that_thresholds_cannot_place(write, recipe_of):
 )
 def test_a_level_mapping_that_makes_no_sense(write, recipe_of, level, words):
     write("j.csv", "q,p,r\nlamp,a,bad\n")
-    said(recipe_of(GRADES.replace("table = { bad = 1, good = 5 }", level)), "tables.judgments 1", words)
+    assert_refused(recipe_of(GRADES.replace("table = { bad = 1, good = 5 }", level)), "tables.judgments 1", words)
 
 
 def test_undecodable_bytes_name_row_and_column(write, recipe_of):
     rows = [b"%d,plain" % i for i in range(40_000)]
     rows[30_001] = 'x,"two\nlines, é"'.encode("latin-1")
     write("items.csv", b"id,title\n" + b"\n".join(rows))
-    said(recipe_of(PINS), "row 30003, column 'title': the bytes e9 22 0a", "are not utf-8", "encoding = 'latin-1'")
+    assert_refused(
+        recipe_of(PINS), "row 30003, column 'title': the bytes e9 22 0a", "are not utf-8", "encoding = 'latin-1'"
+    )
 
 
 def test_undecodable_bytes_in_json_lines(write, recipe_of):
     write("items.jsonl", b'{"id": "1", "title": "x"}\n\n{"id": "2", "title": "\xe9"}\n')
-    said(recipe_of(PINS.replace(".csv", ".jsonl")), "row 3", "are not utf-8")
+    assert_refused(recipe_of(PINS.replace(".csv", ".jsonl")), "row 3", "are not utf-8")
 
 
 def test_undecodable_bytes_in_the_header(write, recipe_of):
     write("items.csv", "id,titel,größe\n1,x,2\n".encode("latin-1"))
-    said(recipe_of(PINS), "row 1", "are not utf-8")
+    assert_refused(recipe_of(PINS), "row 1", "are not utf-8")
 
 
 def test_utf16_read_as_utf8(write, recipe_of):
     write("items.csv", "id,title\n1,x\n".encode("utf-16"))
-    said(recipe_of(PINS), "row 1", "encoding = 'utf-16'")
+    assert_refused(recipe_of(PINS), "row 1", "encoding = 'utf-16'")
 
 
 def test_half_a_utf16_character(write, recipe_of):
     write("items.csv", "id,title\n1,x\n2,y\n".encode("utf-16")[:-1])
-    said(recipe_of(PINS + 'encoding = "utf-16"'), "items.csv, row 3", "are not utf-16")
+    assert_refused(recipe_of(PINS + 'encoding = "utf-16"'), "items.csv, row 3", "are not utf-16")
 
 
 def test_an_encoding_that_does_not_exist(write, recipe_of):
     write("items.csv", "id,title\n1,x\n")
-    said(recipe_of(PINS + 'encoding = "latin-9000"'), "there is no encoding 'latin-9000'")
+    assert_refused(recipe_of(PINS + 'encoding = "latin-9000"'), "there is no encoding 'latin-9000'")
 
 
 def test_bytes_in_parquet_that_are_no_text(tmp_path, recipe_of):
     titles = pa.array([b"x", b"\xff"], pa.binary())
     pq.write_table(pa.table({"id": ["1", "2"], "title": titles}), tmp_path / "items.parquet")
-    said(recipe_of(PINS.replace(".csv", ".parquet")), "row 2, column 'title': the bytes are not UTF-8")
+    assert_refused(recipe_of(PINS.replace(".csv", ".parquet")), "row 2, column 'title': the bytes are not UTF-8")
 
 
 def test_a_duplicate_pin_id_even_in_another_file(write, recipe_of):
     write("items1.csv", "id,title\n1,x\n2,y\n")
     write("items2.csv", "id,title\n3,x\n1,y\n")
-    said(recipe_of(PINS.replace("items", "items*")), "items2.csv, row 3, column 'id': '1' was already", "distinct")
+    assert_refused(
+        recipe_of(PINS.replace("items", "items*")), "items2.csv, row 3, column 'id': '1' was already", "distinct"
+    )
 
 
 @pytest.mark.parametrize("table", ["boards", "links"])
 def test_other_keys_must_be_unique_too(write, recipe_of, table):
     write("x.csv", "id\n1\n1\n")
     key = {"boards": "board_id", "links": "link"}[table]
-    said(recipe_of(f'[[tables.{table}]]\nfiles = ["x.csv"]\ncolumns = {{ {key} = "id" }}'), "row 3, column 'id'")
+    assert_refused(
+        recipe_of(f'[[tables.{table}]]\nfiles = ["x.csv"]\ncolumns = {{ {key} = "id" }}'), "row 3, column 'id'"
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", gzip.compress(b"", mtime=0), "\ufeff".encode()])
 def test_an_empty_file(write, recipe_of, content):
     write("items.csv", content)
-    said(recipe_of(PINS), "items.csv: is empty")
+    assert_refused(recipe_of(PINS), "items.csv: is empty")
 
 
 def test_a_header_and_no_rows(write, recipe_of):
     write("items.csv", "id,title\n\n")
-    said(recipe_of(PINS), "items.csv: holds no rows")
+    assert_refused(recipe_of(PINS), "items.csv: holds no rows")
 
 
 def test_where_leaves_nothing(write, recipe_of):
     write("items.csv", "id,title\n1,x\n")
-    said(recipe_of(PINS + 'where = { title = "y" }'), "items.csv: where (title = 'y') leaves no rows")
+    assert_refused(recipe_of(PINS + 'where = { title = "y" }'), "items.csv: where (title = 'y') leaves no rows")
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2026-02-30 10:00:00", "31/01/2026", "2026", "2026-13-01T00:00:00Z"])
 def test_dates_that_are_none(write, recipe_of, date):
     write("saves.csv", f"b,p,u,t\nb1,a,u1,2026-01-01T00:00:00Z\nb1,a,u1,{date}\n")
-    said(recipe_of(SAVES), f"saves.csv, row 3, column 't': '{date}' is not a date or time", "2026-01-31T23:59:59Z")
+    assert_refused(
+        recipe_of(SAVES), f"saves.csv, row 3, column 't': '{date}' is not a date or time", "2026-01-31T23:59:59Z"
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,19 +240,19 @@ def test_values_of_the_wrong_kind(write, recipe_of, column, value, kind):
         dwell_seconds = "d"
         saved = "v"
         """
-    said(recipe_of(toml), f"row 2, column '{column}': '{value}' is not {kind}")
+    assert_refused(recipe_of(toml), f"row 2, column '{column}': '{value}' is not {kind}")
 
 
 @pytest.mark.parametrize(("row", "count"), [("2", 1), ("2,x,y", 3)])
 def test_ragged_rows(write, recipe_of, row, count):
     write("items.csv", f'id,title\n1,"two\nlines"\n\n{row}\n')
-    said(recipe_of(PINS), f"items.csv, row 4: {count} values, but the header has 2 columns")
+    assert_refused(recipe_of(PINS), f"items.csv, row 4: {count} values, but the header has 2 columns")
 
 
 @pytest.mark.parametrize("rest", ['2,"open\n3,x\n', '2,"a"b\n'])
 def test_bad_quotes(write, recipe_of, rest):
     write("items.csv", f"id,title\n1,x\n{rest}")
-    said(recipe_of(PINS), "items.csv, row 3: badly quoted", 'quote = ""')
+    assert_refused(recipe_of(PINS), "items.csv, row 3: badly quoted", 'quote = ""')
 
 
 def packed(**files: str) -> bytes:
@@ -255,7 +265,9 @@ def packed(**files: str) -> bytes:
 
 def test_a_zip_with_several_members(write, recipe_of):
     write("items.csv.zip", packed(a="id,title\n", b="id,title\n"))
-    said(recipe_of(PINS.replace(".csv", ".csv.zip")), "items.csv.zip: holds 2 files (a, b), not one", "Unpack it")
+    assert_refused(
+        recipe_of(PINS.replace(".csv", ".csv.zip")), "items.csv.zip: holds 2 files (a, b), not one", "Unpack it"
+    )
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:60] + bytes(9) + b[69:]])
@@ -263,52 +275,52 @@ def test_a_zip_with_several_members(write, recipe_of):
 def test_a_damaged_archive(write, recipe_of, pack, damage):
     text = "id,title\n" + "".join(f"{i},title {i * 7919}\n" for i in range(2_000))
     write("items.csv", damage(pack(text)))
-    said(recipe_of(PINS + 'format = "csv"'), "items.csv: is damaged")
+    assert_refused(recipe_of(PINS + 'format = "csv"'), "items.csv: is damaged")
 
 
 def test_a_file_that_is_no_parquet(write, recipe_of):
     write("items.parquet", "id,title\n1,x\n")
-    said(recipe_of(PINS.replace(".csv", ".parquet")), "items.parquet: not a readable Parquet file")
+    assert_refused(recipe_of(PINS.replace(".csv", ".parquet")), "items.parquet: not a readable Parquet file")
 
 
 def test_a_format_that_cannot_be_told(write, recipe_of):
     write("items.dat", "id,title\n1,x\n")
-    said(recipe_of(PINS.replace(".csv", ".dat")), "items.dat", 'format = "csv"')
+    assert_refused(recipe_of(PINS.replace(".csv", ".dat")), "items.dat", 'format = "csv"')
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"x"', '[{"id": 1, "title": "x"}]'])
 def test_lines_that_are_no_json_objects(write, recipe_of, text):
     write("items.jsonl", f'{{"id": 1, "title": "x"}}\n\n{text}\n')
-    said(recipe_of(PINS.replace(".csv", ".jsonl")), "items.jsonl, row 3: not", "per line")
+    assert_refused(recipe_of(PINS.replace(".csv", ".jsonl")), "items.jsonl, row 3: not", "per line")
 
 
 def test_nested_values(write, tmp_path, recipe_of):
     write("items.jsonl", '{"id": 1, "title": {"en": "x"}}\n')
-    said(recipe_of(PINS.replace(".csv", ".jsonl")), "row 1, column 'title': a nested value")
+    assert_refused(recipe_of(PINS.replace(".csv", ".jsonl")), "row 1, column 'title': a nested value")
     pq.write_table(pa.table({"id": ["1"], "title": [{"en": "x"}]}), tmp_path / "items.parquet")
-    said(recipe_of(PINS.replace(".csv", ".parquet")), "column 'title': a nested value")
+    assert_refused(recipe_of(PINS.replace(".csv", ".parquet")), "column 'title': a nested value")
 
 
 def test_half_a_surrogate_pair_in_json(write, recipe_of):
     write("items.jsonl", '{"id": 1, "title": "x"}\n{"id": 2, "title": "\\ud83d"}\n')
-    said(recipe_of(PINS.replace(".csv", ".jsonl")), "row 2, column 'title': holds half of a surrogate pair")
+    assert_refused(recipe_of(PINS.replace(".csv", ".jsonl")), "row 2, column 'title': holds half of a surrogate pair")
 
 
 @pytest.mark.parametrize("empty", ["", "  ", '""'])
 def test_an_empty_value_where_one_is_required(write, recipe_of, empty):
     write("items.csv", f"id,title\n1,x\n{empty},y\n")
-    said(recipe_of(PINS), "items.csv, row 3, column 'id': is empty")
+    assert_refused(recipe_of(PINS), "items.csv, row 3, column 'id': is empty")
 
 
 def test_the_empty_part_of_a_composite_id_is_named(write, recipe_of):
     write("items.csv", "id,title\n1,x\n2,\n")
-    said(recipe_of(PINS.replace('"id"', '["id", "title"]')), "row 3, column 'title': is empty")
+    assert_refused(recipe_of(PINS.replace('"id"', '["id", "title"]')), "row 3, column 'title': is empty")
 
 
 def test_a_value_outside_a_translation(write, recipe_of):
     write("items.csv", "id,title\n1,x\n2,y\n")
     toml = PINS.replace('"title" }', '{ column = "title", table = { x = "X" } } }')
-    said(recipe_of(toml), "row 3, column 'title': 'y' is not in the table")
+    assert_refused(recipe_of(toml), "row 3, column 'title': 'y' is not in the table")
 
 
 LOOKUP = JUDGMENTS.replace('query = "q"', 'query = { column = "q", file = "q.csv", key = "n", value = "text" }')
@@ -317,13 +329,13 @@ LOOKUP = JUDGMENTS.replace('query = "q"', 'query = { column = "q", file = "q.csv
 def test_a_lookup_that_finds_nothing(write, recipe_of):
     write("q.csv", "n,text\n1,lamp\n")
     write("j.csv", "q,p,r\n1,a,1\n2,a,1\n")
-    said(recipe_of(LOOKUP), "j.csv, row 3, column 'q': '2' is not among the n of q.csv")
+    assert_refused(recipe_of(LOOKUP), "j.csv, row 3, column 'q': '2' is not among the n of q.csv")
 
 
 def test_a_lookup_that_finds_two(write, recipe_of):
     write("q.csv", "n,text\n1,lamp\n1,lamp\n1,chair\n")
     write("j.csv", "q,p,r\n1,a,1\n")
-    said(recipe_of(LOOKUP), "q.csv, row 4, column 'n': '1' stands for 'lamp' and for 'chair'")
+    assert_refused(recipe_of(LOOKUP), "q.csv, row 4, column 'n': '1' stands for 'lamp' and for 'chair'")
 
 
 @pytest.mark.parametrize(
@@ -341,7 +353,7 @@ def test_a_lookup_that_finds_two(write, recipe_of):
 )
 def test_mappings_that_cannot_be(write, recipe_of, toml, words):
     write("items.csv", "id,title\n1,x\n")
-    said(recipe_of(toml), words)
+    assert_refused(recipe_of(toml), words)
 
 
 def test_all_tables_are_looked_at_before_rows_are_read(write, recipe_of):

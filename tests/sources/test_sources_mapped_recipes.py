@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from limbeck import settings
+from limbeck import recipe_file
 from limbeck.settings import TableMapping
 from limbeck.sources import check, mapped, mapping
 
@@ -18,7 +18,7 @@ HOME_DEPOT = Path(os.environ.get("LIMBECK_DATA", RECIPES.parent / "data")) / "ho
 
 def read(name, tmp_path, monkeypatch):
     monkeypatch.setenv("LIMBECK_DATA", str(tmp_path))
-    return settings.read(RECIPES / f"{name}.toml")
+    return recipe_file.read(RECIPES / f"{name}.toml")
 
 
 def rows(recipe, table, *columns):
@@ -29,7 +29,7 @@ def rows(recipe, table, *columns):
 def test_the_recipe_of_the_documentation_says_what_it_explains(tmp_path):
     page = (RECIPES.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
     (tmp_path / "shop.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
-    recipe = settings.read(tmp_path / "shop.toml")
+    recipe = recipe_file.read(tmp_path / "shop.toml")
     for table, blocks in recipe.tables.items():
         for block in blocks:
             mapping.validate(block, table, "docs/recipes.md")
@@ -126,7 +126,7 @@ def test_home_depot(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not HOME_DEPOT.exists(), reason=f"{HOME_DEPOT} is not there; set LIMBECK_DATA to its parent folder")
 def test_home_depot_as_published():
-    findings = check.check(settings.read(RECIPES / "homedepot.toml")).tables
+    findings = check.check(recipe_file.read(RECIPES / "homedepot.toml")).tables
     assert findings["pins"].rows == 54_667
     assert findings["judgments"].rows == 74_067
     assert findings["judgments"].levels == {1: 2105, 2: 3010, 3: 18524, 4: 31303, 5: 19125}

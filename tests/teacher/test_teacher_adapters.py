@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from toy_task import judged
 
-from limbeck import settings
+from limbeck import recipe_file
 from limbeck.backbone import bf16
 from limbeck.errors import InputError
 from limbeck.progress import choose
@@ -198,4 +198,4 @@ def test_the_frozen_weights_are_in_half_precision_where_that_is_fast(llama):
 
 def test_the_recipe_says_all_of_it():
     text = '[world]\n[teacher.lora]\nrank = 8\nalpha = 16\ndropout = 0.1\ntargets = ["q_proj"]\nfour_bit = false\n'
-    assert settings.parse(text, tiny_families.Path("r.toml")).teacher.lora == Lora(8, 16.0, 0.1, ("q_proj",), False)
+    assert recipe_file.parse(text, tiny_families.Path("r.toml")).teacher.lora == Lora(8, 16.0, 0.1, ("q_proj",), False)

@@ -10,7 +10,7 @@ import torch
 from sentence_transformers import CrossEncoder
 from toy_task import judged, pins
 
-from limbeck import settings
+from limbeck import recipe_file
 from limbeck.backbone import bf16
 from limbeck.teacher import train
 from limbeck.teacher.grade import TeacherGrader
@@ -39,7 +39,7 @@ def taught(request, tmp_path_factory):
     """The name of a recipe, and the folder of a teacher made by it on a tiny backbone of the same family."""
     folder = tmp_path_factory.mktemp(request.param)
     backbone = tiny_families.write(request.param, folder / "backbone")
-    teacher = settings.read(RECIPES / f"{request.param}.toml").teacher
+    teacher = recipe_file.read(RECIPES / f"{request.param}.toml").teacher
     teacher = dataclasses.replace(teacher, backbone=str(backbone), **TINY)
     (folder / "scratch").mkdir()
     tables = {part: judged(part) for part in ("train", "valid")}
@@ -74,7 +74,7 @@ def test_what_is_saved_is_whole_and_plain(taught):
     assert {p.suffix for p in folder.rglob("*") if p.is_file()} <= {".safetensors", ".json", ".model", ".txt", ".jinja"}
     assert not list(folder.rglob("adapter*"))
     assert {p.dtype for module in list(load(folder))[2:] for p in module.parameters()} == {torch.float32}
-    frozen = settings.read(RECIPES / f"{name}.toml").teacher.lora
+    frozen = recipe_file.read(RECIPES / f"{name}.toml").teacher.lora
     assert model[0].model.dtype == (torch.bfloat16 if frozen and bf16() else torch.float32)
 
 

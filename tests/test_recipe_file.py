@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck import settings
+from limbeck import recipe_file, settings
 from limbeck.errors import InputError
 from limbeck.settings import Joined, Level, Lookup, Recipe, TableMapping, Translated, World
 from limbeck.starting_recipe import MINE, WORLD
@@ -74,12 +74,12 @@ JUDGE = "[judge]\nendpoint = 'http://localhost:8000/v1'\nmodel = 'm'\n"
 
 
 def parse(text):
-    return settings.parse(text, HERE)
+    return recipe_file.parse(text, HERE)
 
 
 def refusal(text, path=HERE):
     with pytest.raises(InputError) as refused:
-        settings.parse(text, path)
+        recipe_file.parse(text, path)
     return str(refused.value)
 
 
@@ -120,18 +120,18 @@ def test_what_is_not_said_keeps_its_default_and_the_file_gives_the_name():
 
 
 def test_the_recipe_in_the_repository_is_the_demos():
-    demo = settings.parse(WORLD, Path("world.toml"))
-    assert dataclasses.replace(settings.read(RECIPES / "world.toml"), folder=demo.folder) == demo
+    demo = recipe_file.parse(WORLD, Path("world.toml"))
+    assert dataclasses.replace(recipe_file.read(RECIPES / "world.toml"), folder=demo.folder) == demo
     assert demo.world is not None
 
 
 def test_the_recipe_to_start_from_can_be_read():
-    assert set(settings.parse(MINE, HERE).tables) == {"pins", "judgments"}
+    assert set(recipe_file.parse(MINE, HERE).tables) == {"pins", "judgments"}
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_in_the_repository_can_be_read_and_is_named_as_its_file(path):
-    assert settings.read(path).name == path.stem
+    assert recipe_file.read(path).name == path.stem
 
 
 def _values(hint):
@@ -269,14 +269,14 @@ def test_a_judge():
 
 def test_files_that_cannot_be_recipes(tmp_path):
     with pytest.raises(InputError, match=r"none\.toml: no such recipe\. `limbeck init` writes one"):
-        settings.read(tmp_path / "none.toml")
+        recipe_file.read(tmp_path / "none.toml")
     with pytest.raises(InputError, match="not a TOML file"):
-        settings.read(tmp_path)
+        recipe_file.read(tmp_path)
     (tmp_path / "latin.toml").write_bytes('name = "Stühle"\n[world]'.encode("latin-1"))
     with pytest.raises(InputError, match=r"latin\.toml: not a TOML file"):
-        settings.read(tmp_path / "latin.toml")
+        recipe_file.read(tmp_path / "latin.toml")
 
 
 def test_any_script_and_a_byte_order_mark_are_fine(tmp_path):
     (tmp_path / "r.toml").write_bytes('\ufeffname = "椅子 كرسي"\r\n[world]\r\n'.encode())
-    assert settings.read(tmp_path / "r.toml") == Recipe("椅子 كرسي", world=World(), folder=tmp_path)
+    assert recipe_file.read(tmp_path / "r.toml") == Recipe("椅子 كرسي", world=World(), folder=tmp_path)
