@@ -6,6 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
+from limbeck import recipe_file
 from limbeck.sources import check
 from limbeck.sources.check import Rates
 
@@ -126,9 +127,7 @@ def test_a_log_bounds_the_pairs_to_label(write, recipe_of):
 
 def test_a_world_is_described_not_made(recipe_of, tmp_path):
     (tmp_path / "world.toml").write_text("[world]\npins = 500\njudged_pairs = 100\n")
-    from limbeck import settings as recipes
-
-    findings = check.check(recipes.read(tmp_path / "world.toml"))
+    findings = check.check(recipe_file.read(tmp_path / "world.toml"))
     assert findings.tables == {}
     assert findings.world is not None
     assert (findings.estimate.pins, findings.estimate.train_pairs) == (500, 70)
