@@ -3,16 +3,16 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
 
-.PHONY: demo test setup clean
+.PHONY: demo test setup packages clean
 
 demo: .venv/demo
 	$(BIN)/limbeck demo
 
-test: .venv/test
+test: .venv/test packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses logical
+	$(BIN)/pytest --numprocesses logical --instafail --durations 30
 
 setup: .venv/demo
 
@@ -26,6 +26,13 @@ setup: .venv/demo
 .venv/test: .venv/demo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[backbone,dev]"
 	touch $@
+
+# Pages are tested in a real browser, caches with a real Redis. What is not there root installs, and others are told to.
+PACKAGES = chromium redis-server
+packages:
+	@(for name in $(PACKAGES); do command -v $$name > /dev/null || exit 1; done) || { test "$$(id -u)" = 0 && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) fonts-dejavu-core; } || \
+	  { echo "make test needs Debian packages: sudo apt-get install $(PACKAGES)"; exit 1; }
 
 clean:
 	rm -rf .venv workspaces

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import match_index
-from limbeck.sources import paths
+from limbeck.signals import engagement, joined
+from limbeck.signals import searchsage as sage
+from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
 from limbeck.teacher import adapt, adapters
@@ -33,6 +34,7 @@ from limbeck.workspace import Workspace, digest_of
 Shards = Mapping[str, Callable[[], pa.Table]]
 ROWS_PER_BATCH = 50_000
 ROWS_PER_SHARD = 16_384
+READINGS = 200_000  # queries whose untuned vectors are held in memory
 
 
 def judged(ws: Workspace, part: str) -> pa.Table:
@@ -98,13 +100,6 @@ def captioner(recipe: Recipe) -> tuple[str, str]:
     settings = recipe.captions or Captions()
     found = backbone.find(settings.model, recipe.folder)
     return identity(settings, found), found
-
-
-def picture_folder(recipe: Recipe, ws: Workspace) -> Path:
-    """What the paths of pictures are relative to: the world's own pictures, or the folder that the recipe names."""
-    if recipe.world is not None:
-        return ws.folder("images/pins") if ws.has("images/pins") else ws.root / "images"
-    return recipe.folder / Path(paths.expand((recipe.captions or Captions()).folder)).expanduser()
 
 
 def required(recipe: Recipe) -> None:
@@ -173,6 +168,15 @@ def encoder_vectors(recipe: Recipe, ws: Workspace) -> Shards:
     return _vectors(ws, "encoder_vectors", str(encoder(recipe, ws)), lambda rows: tower.encode(_texts(rows)))
 
 
+def searchsage(recipe: Recipe, ws: Workspace, out: Path) -> None:
+    """SearchSAGE from what the log says of training queries; beside it the encoder, where the student tunes its own."""
+    parts, pins = split(ws), encode.Vectors(ws.table("encoder_vectors"))
+    engaged = sage.engaged(ws.shards("exposures"), lambda query: parts.of(query) == "train")
+    sage.build(engaged, pins.pin_ids, pins.matrix, reader(recipe, ws), recipe.seed, out)
+    if recipe.student.tune == "all":
+        encode.save_untuned(adapted(recipe, ws).student, out)
+
+
 def pin_vectors(recipe: Recipe, ws: Workspace) -> Shards:
     """By the student's own tower; where only its projection was trained, from the untuned vectors."""
     tower = encode.Encoder.of_student(ws.folder("models/student"))
@@ -214,13 +218,33 @@ def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
     return {name: soft.filter(pa.array(drawn < share)) if share else human for name, share in shares(recipe).items()}
 
 
+def reader(recipe: Recipe, ws: Workspace) -> encode.Remembered:
+    """Untuned vectors of queries, each text read once; the backbone is loaded when it is first needed."""
+    encoder = functools.cache(lambda: encode.Encoder.untuned(adapted(recipe, ws).student))
+    return encode.Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
+
+
+def dated(ws: Workspace, rows: Sequence[pa.Table]) -> pa.Table:
+    """The distinct pairs of some tables (query, pin_id, day): days are those of the first judgments (since 1970, UTC).
+
+    Pairs that nobody judged, or nobody knows when, are of no day: for them the search log alone says.
+    """
+    keys, plain = ["query", "pin_id"], pa.schema([("query", pa.string()), ("pin_id", pa.string())])
+    judged = ws.table("judgments", [*keys, "judged_at"]).group_by(keys).aggregate([("judged_at", "min")])
+    found = pa.concat_tables(part.select(keys).cast(plain) for part in rows).group_by(keys).aggregate([])
+    found = found.join(judged, keys, join_type="left outer")
+    day = pc.divide(found.column("judged_at_min").cast(pa.int64()), MICROSECONDS_PER_DAY)
+    return found.select(keys).append_column("day", pc.fill_null(day, engagement.END).cast(pa.int32()))
+
+
 def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
     """Everything that any of the run's students learns from, laid out once."""
-    frozen = recipe.student.tune == "projection"
+    frozen, read = recipe.student.tune == "projection", reader(recipe, ws)
+    learnt = list(curricula(recipe, ws).values())
     return Lessons(
-        list(curricula(recipe, ws).values()),
+        learnt,
         ws.table("composed", ["pin_id", "text"]),
-        match_index.open(ws.folder("signals/match")),
-        encode.Encoder.untuned(adapted(recipe, ws).student) if frozen else None,
+        joined.open(ws, read, past=dated(ws, learnt)),
+        read if frozen else None,
         encode.Vectors(ws.table("encoder_vectors")),
     )

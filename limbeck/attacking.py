@@ -37,7 +37,8 @@ def read(ws: Workspace) -> tuple[pa.Table, pa.Table]:
 
 def _graders(recipe: Recipe, ws: Workspace, composed: pa.Table, pins: pa.Table) -> dict[str, Callable[[], Grader]]:
     """The graders of attacked Pins (pin_texts), but for those that only stand on the learning curve."""
-    own, apart = lineup.catalogue(ws), lineup.measured_apart(recipe)
+    own, apart = lineup.catalogue(recipe, ws), lineup.measured_apart(recipe)
     untuned = encode.Encoder.untuned(assembly.adapted(recipe, ws).student)
-    of = Catalogue(composed, own.match.over(pins), encode.Vectors.of_texts(composed, untuned))
+    base = encode.Vectors.of_texts(composed, untuned)
+    of = Catalogue(composed, own.features.over(pins, base.of(pins.column("pin_id").to_pylist())), base, own.read)
     return {n: grader for n, grader in lineup.graders(recipe, ws, own, of).items() if n not in apart}

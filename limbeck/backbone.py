@@ -52,10 +52,15 @@ def _packaged(name: str) -> str | None:
     if found is None or not found.submodule_search_locations:
         return None
     folder = Path(found.submodule_search_locations[0]) / inside
-    with open(folder / "model.safetensors", "rb") as weights:
-        if hashlib.file_digest(weights, "sha256").hexdigest() != sha256:
-            raise InputError("weights are not the published ones", file=folder, remedy=f"Reinstall {package}")
+    if _sha256(folder / "model.safetensors") != sha256:
+        raise InputError("weights are not the published ones", file=folder, remedy=f"Reinstall {package}")
     return str(folder)
+
+
+@functools.cache  # a run asks for its backbone a dozen times
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(folder: Path) -> None:

@@ -3,13 +3,17 @@
 Exit codes: 0 done, 1 the machine's fault (disk full, damaged file), 2 the user's input is wrong, 130 interrupted.
 """
 
+import atexit
 import errno
+import gc
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -139,9 +143,18 @@ def evaluate(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
-def report(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
-    """Write the report: one self-contained HTML page."""
+def report(
+    recipe: RecipePath,
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[OTHER]", help="Another run to compare it with: its recipe or workspace.")
+    ] = None,
+    workspace: WorkspacePath = None,
+) -> None:
+    """Write the report: one self-contained HTML page. With another run, a page that compares the two."""
+    beside = other and _beside(other)  # refused before anything is made
     _run(recipe, workspace, "report")
+    if other and beside:
+        _compare(*_open(recipe, workspace), other.stem, *beside)
 
 
 @app.command(rich_help_panel=USE)
@@ -154,10 +167,11 @@ def serve(
     """Serve search and re-ranking over HTTP from the index."""
     import dataclasses
 
-    from limbeck.recipe_file import read
-    from limbeck.serve.app import run as run_app
-    from limbeck.settings import Serve
-    from limbeck.workspace import Workspace
+    with _importing():
+        from limbeck.recipe_file import read
+        from limbeck.serve.app import run as run_app
+        from limbeck.settings import Serve
+        from limbeck.workspace import Workspace
 
     if recipe is None and workspace is None:
         raise InputError("nothing to serve", remedy="Give a recipe, or --workspace")
@@ -165,6 +179,32 @@ def serve(
     ws = _open(recipe, workspace)[1] if recipe else Workspace(Path(workspace or "."))
     settings = dataclasses.replace(settings, host=host or settings.host)
     run_app(ws, dataclasses.replace(settings, port=settings.port if port is None else port))
+
+
+@app.command(rich_help_panel=USE)
+def rate(
+    recipe: RecipePath,
+    workspace: WorkspacePath = None,
+    raters: Annotated[str, typer.Option(help="Who rates: names with commas between them; more may join later.")] = "",
+    queue: Annotated[
+        list[str] | None, typer.Option(help="Fill the queue: log, unsure, disagree, feed:QUERY, gold, or a CSV file.")
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="Take pairs of test queries too: only to measure on.")] = False,
+    export: Annotated[Path | None, typer.Option(help="Only write what was said into this folder.")] = None,
+) -> None:
+    """Let people rate pairs in their browsers, and see how far they agree; `run` learns from what they say."""
+    from limbeck import rating
+    from limbeck.rate.export import write
+    from limbeck.rate.store import reading
+
+    settings, ws = _open(recipe, workspace)
+    if export is not None:
+        with reading(rating.database(settings)) as store:
+            write(store, export)
+        return
+    if not ws.has("pins"):
+        _bring_up_to_date(settings, ws, "source")
+    rating.serve(settings, ws, [name.strip() for name in raters.split(",") if name.strip()], queue or [], test)
 
 
 @app.command(rich_help_panel=START)
@@ -201,9 +241,21 @@ def _workspace(recipe: "Recipe", given: Path | None) -> "Workspace":
     return Workspace(given or Path(recipe.workspace or f"workspaces/{recipe.name}"))
 
 
+@contextmanager
+def _importing() -> Iterator[None]:
+    """What is imported stays: garbage is neither sought while it grows nor, by training and serving, in it again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _bring_up_to_date(recipe: "Recipe", ws: "Workspace", until: str) -> None:
-    from limbeck import pipeline
-    from limbeck.progress import say
+    with _importing():
+        from limbeck import pipeline
+        from limbeck.progress import say
 
     unfinished = pipeline.run(recipe, ws, until)
     if until in ("evaluate", "report"):
@@ -215,6 +267,22 @@ def _bring_up_to_date(recipe: "Recipe", ws: "Workspace", until: str) -> None:
         say("serve", f"Search: [bold]{command}[/], then open http://127.0.0.1:{recipe.serve.port}/", command=command)
     if unfinished:
         raise IncompleteError("; ".join(unfinished))
+
+
+def _beside(path: Path) -> "tuple[Recipe | None, Workspace]":
+    """Another run, by its recipe or its workspace."""
+    from limbeck.workspace import Workspace
+
+    return (None, Workspace(path)) if path.is_dir() else _open(path, None)
+
+
+def _compare(recipe: "Recipe", ws: "Workspace", name: str, before: "Recipe | None", other: "Workspace") -> None:
+    from limbeck import comparing, progress
+    from limbeck.measure.evaluate import summary_table
+
+    progress.show(summary_table(comparing.compare(recipe, ws, other, name, before)))
+    page = (ws.root / comparing.PAGE).resolve()
+    progress.say("comparison", f"\nComparison: [bold]{page}[/]", comparison=page)
 
 
 def _show_summary(ws: "Workspace") -> None:
@@ -267,5 +335,23 @@ def _fail(code: int, message: str) -> None:
     sys.exit(code)
 
 
+def console() -> NoReturn:
+    """`main` for a process that ends with it.
+
+    As mypy does, it leaves without taking the interpreter apart: to free what torch and its like hold takes seconds,
+    and minutes where memory is slow. What asked to be called at the end is called, and all that was said gets out.
+    """
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    atexit._run_exitfuncs()
+    with suppress(OSError):  # whoever read it may be gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
+
+
 if __name__ == "__main__":
-    main()
+    console()

@@ -22,8 +22,10 @@ from limbeck.measure.sample import from_truth
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Grader
 from limbeck.settings import Recipe
-from limbeck.signals import match_index, text_match
-from limbeck.signals.match_index import MatchIndex
+from limbeck.signals import joined, text_match
+from limbeck.signals.joined import Joined
+from limbeck.signals.searchsage import Towers
+from limbeck.signals.signal import Read
 from limbeck.student import encode
 from limbeck.student.cosine import CosineGrader
 from limbeck.student.grade import StudentGrader
@@ -38,24 +40,25 @@ FlipRates = tuple[attacks.FlipRate, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
-    """Pins as graders see them: composed texts (pin_id, text), match features, vectors by the untuned backbone."""
+    """Pins as graders see them: composed texts (pin_id, text), features, vectors by the untuned backbone, a reader."""
 
     composed: pa.Table
-    match: MatchIndex
+    features: Joined
     base: encode.Vectors
+    read: Read  # untuned vectors of queries
 
 
-def catalogue(ws: Workspace) -> Catalogue:
+def catalogue(recipe: Recipe, ws: Workspace) -> Catalogue:
     """The workspace's own Pins; texts only of those that are measured on."""
     composed, measured = ws.table("composed", ["pin_id", "text"]), assembly.held_out(ws).column("pin_id")
     composed = composed.filter(pc.is_in(composed.column("pin_id"), measured))
-    match = match_index.open(ws.folder("signals/match"))
-    return Catalogue(composed, match, encode.Vectors(ws.table("encoder_vectors")))
+    read = assembly.reader(recipe, ws)
+    return Catalogue(composed, joined.open(ws, read), encode.Vectors(ws.table("encoder_vectors")), read)
 
 
 def grade_heldout(recipe: Recipe, ws: Workspace, out: Path) -> None:
     """Write what every grader answers to the held-out pairs."""
-    own = catalogue(ws)
+    own = catalogue(recipe, ws)
     write(assembly.held_out(ws).select(["query", "pin_id"]), graders(recipe, ws, own, own), out)
 
 
@@ -84,15 +87,20 @@ def graders(recipe: Recipe, ws: Workspace, own: Catalogue, of: Catalogue) -> dic
             vectors = of.base.replaced(tower.project(of.base.matrix))
         else:
             vectors = encode.Vectors.of_texts(of.composed, tower)
-        return StudentGrader(folder, of.match, vectors, name)
+        return StudentGrader(folder, of.features, vectors, name)
 
     def cosine() -> Grader:
-        untuned = encode.Encoder.untuned(assembly.adapted(recipe, ws).student)
-        return CosineGrader(untuned, own.base, human).over(of.base)
+        return CosineGrader(own.read, own.base, human).over(of.base)
+
+    def searchsage() -> Grader:
+        towers = Towers.load(ws.folder("signals/searchsage"))
+        of_own, of_others = (c.base.replaced(towers.pins(c.base.matrix)) for c in (own, of))
+        return CosineGrader(lambda q: towers.queries(own.read(q)), of_own, human, "SearchSAGE").over(of_others)
 
     fixed: dict[str, Callable[[], Grader]] = {
-        "text match": lambda: text_match.fit(own.match, human).over(of.match),
+        "text match": lambda: text_match.fit(own.features.match, human).over(of.features.match),
         "cosine": cosine,
+        **({"SearchSAGE": searchsage} if ws.has("signals/searchsage") else {}),
         "teacher": lambda: TeacherGrader(ws.folder("models/teacher"), of.composed),
     }
     return fixed | {name: functools.partial(student, name) for name in assembly.shares(recipe)}

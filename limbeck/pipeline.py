@@ -4,88 +4,35 @@
 
 Every stage says what it would make and from what (`Made`); the workspace answers whether that is there already. A run
 therefore does only what is out of date, and says why. What a stage needs from several packages at once is put together
-in `assembly.py`.
+in `assembly.py`; how it makes only what is out of date, in `making.py`.
 """
 
 import functools
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-from rich.markup import escape
 
-from limbeck import assembly, attacking, judging, labelling, lineup, processes, tracking
+from limbeck import assembly, attacking, history, judging, labelling, lineup, processes, teaching
 from limbeck.captions import run as captioning
-from limbeck.errors import IncompleteError, InputError
-from limbeck.failures import explained
-from limbeck.index import lexical, nearest
+from limbeck.errors import InputError
+from limbeck.index import lexical, nearest, texts
+from limbeck.inputs import input_tables
+from limbeck.making import Run
 from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
 from limbeck.settings import Recipe
-from limbeck.signals import match_index
-from limbeck.sources import check, mapped
+from limbeck.signals import engagement, exposures, joined, match_index, searchsage
+from limbeck.sources import check, paths
 from limbeck.sources.world import generate
 from limbeck.student import train as student_training
-from limbeck.teacher import adapt
-from limbeck.teacher import train as teacher_training
 from limbeck.text import gather
 from limbeck.workspace import Made, Workspace, digest_of_rows
 
 EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions", "generated_captions")
-HISTORY = "history.jsonl"
-Inputs = Mapping[str, tuple[Made, Callable[[], assembly.Shards]]]  # by table: what it is made from, and how
-
-
-@dataclass(frozen=True)
-class Run:
-    """A recipe, the workspace it is run in, its input tables, and what the present stage has made."""
-
-    recipe: Recipe
-    ws: Workspace
-    inputs: Inputs
-    made: list[str] = field(default_factory=list)
-    unfinished: list[str] = field(default_factory=list)
-
-    def table(self, name: str, made: Made, shards: Callable[[], assembly.Shards]) -> None:
-        """Bring a table up to date; `shards` is only called when it is not."""
-        if self._outdated(name, made):
-            with explained(self.ws, made):
-                self.ws.write_table(name, made, shards())
-
-    def folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
-        """Bring a model, index or report up to date; `build` is only called when it is not."""
-        if self._outdated(name, made):
-            with explained(self.ws, made):
-                self.ws.write_folder(name, made, build)
-
-    def attempt(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
-        """As `folder`, for what others may fail to give us: then there is none, and the run goes on without it."""
-        try:
-            self.folder(name, made, build)
-        except (IncompleteError, InputError) as error:
-            self.ws.remove(name)
-            say("unfinished", f"  [yellow]{escape(str(error))}[/]", name=name, why=str(error))
-            self.unfinished.append(str(error))
-
-    def forget(self, name: str) -> None:
-        """What an earlier recipe asked for, and this one does not."""
-        if self.ws.has(name):
-            self.ws.remove(name)
-
-    def _outdated(self, name: str, made: Made) -> bool:
-        why = self.ws.outdated(name, made)
-        if why is None:
-            say("skip", f"  [dim]{name}: up to date[/]", name=name)
-        else:
-            say("make", f"  [bold]{name}[/]: {why}", name=name, why=why)
-            self.made.append(name)
-        return why is not None
 
 
 def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
@@ -96,14 +43,14 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
     if processes.count() > 1 and until != "teach":
         remedy = "Launch `limbeck teach` with several, then run the rest without"
         raise InputError(f"several processes serve to train the teacher, not for `{until}`", remedy=remedy)
-    inputs = _inputs(recipe)
+    tables = input_tables(recipe)
     assembly.required(recipe)
     if not processes.leads():
-        _train_along(recipe, ws)
+        teaching.train_along(recipe, ws)
         return []
     judging.check(recipe, until in ("evaluate", "report") and not ws.has("evaluation/judge"))
     unfinished: list[str] = []
-    if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in inputs.items()):
+    if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in tables.items()):
         check.check(recipe)
     with ws.writing():
         for name, stage in STAGES.items():
@@ -111,12 +58,12 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
                 continue
             begun = time.monotonic()
             say("stage", f"[bold cyan]{name}[/]", stage=name)
-            present = Run(recipe, ws, inputs, unfinished=unfinished)
+            present = Run(recipe, ws, tables, unfinished=unfinished)
             stage(present)
             seconds = round(time.monotonic() - begun, 1)
             say("done", f"  [dim]{seconds:.1f} s[/]", stage=name, seconds=seconds, made=present.made)
             if present.made:
-                _remember(ws, name, seconds)
+                history.remember(ws, name, seconds)
             if name == until:
                 break
     return unfinished
@@ -146,7 +93,7 @@ def caption(run: Run) -> None:
     """What the pictures show, as a model words it, for Pins without a caption of the user's."""
     ws, settings = run.ws, run.recipe.captions
     assert settings is not None  # `run` leaves this stage out otherwise
-    folder, model = assembly.picture_folder(run.recipe, ws), assembly.captioner(run.recipe)
+    folder, model = paths.pictures(run.recipe, ws), assembly.captioner(run.recipe)
     images = captioning.wanted(ws)
     made = Made(
         {"images": captioning.fingerprint(images, folder)}, ws.made_from([], captions=settings, by=model[0]).settings
@@ -177,76 +124,19 @@ def enrich(run: Run) -> None:
     run.folder("signals/match", made, lambda out, scratch: match_index.build(assembly.batches(ws, "pin_texts"), out))
     made = ws.made_from(["pin_texts"])
     run.folder("index/lexical", made, lambda out, scratch: lexical.build(assembly.batches(ws, "pin_texts"), out))
+    run.folder("index/texts", made, lambda out, scratch: texts.build(assembly.batches(ws, "pin_texts"), out))
 
 
 def teach(run: Run) -> None:
     """Fine-tune the teacher on the human levels of the training queries, its backbone adapted first where asked."""
     ws, recipe = run.ws, run.recipe
     if recipe.adapt:
-        _together(run, "models/adapted", _reading(recipe, ws), functools.partial(_adapt, recipe, ws))
+        made = teaching.reading(recipe, ws)
+        teaching.together(run, "models/adapted", made, functools.partial(teaching.adapt, recipe, ws))
     else:
         run.forget("models/adapted")
-    judged, made = _lesson(recipe, ws)
-    _together(run, "models/teacher", made, functools.partial(_train, recipe, ws, judged))
-
-
-def _together(run: Run, name: str, made: Made, train: Callable[[Path, Path], None]) -> None:
-    """Bring a model up to date that all processes train, and tell the others whether there is anything to train."""
-    called = []
-
-    def build(out: Path, scratch: Path) -> None:
-        called.append(processes.tell(True))
-        train(out, scratch)
-
-    run.folder(name, made, build)
-    if not called:
-        processes.tell(False)
-
-
-def _train_along(recipe: Recipe, ws: Workspace) -> None:
-    """What the other processes of `accelerate launch` do: wait for the first one to train a model, if it does."""
-    if recipe.adapt and processes.tell():
-        scratch = ws.scratch("models/adapted", _reading(recipe, ws))
-        _adapt(recipe, ws, scratch, scratch)
-    if processes.tell():
-        judged, made = _lesson(recipe, ws)
-        scratch = ws.scratch("models/teacher", made)
-        _train(recipe, ws, judged, scratch, scratch)
-
-
-def _reading(recipe: Recipe, ws: Workspace) -> Made:
-    """What the backbone is adapted to, and how."""
-    asked = {k: v for k, v in vars(recipe.adapt).items() if k != "student"}
-    return ws.made_from(["composed"], adapt=asked, backbone=recipe.teacher.backbone, seed=recipe.seed)
-
-
-def _adapt(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
-    assert recipe.adapt is not None  # `teach` leaves this out otherwise
-    texts = ws.table("composed", ["text"]).column("text").to_pylist()
-    backbone = assembly.located(recipe).teacher.backbone
-    adapt.adapt(texts, backbone, recipe.adapt, recipe.seed, out, _checkpoints(scratch))
-
-
-def _lesson(recipe: Recipe, ws: Workspace) -> tuple[dict[str, pa.Table], Made]:
-    """What the teacher learns from, and what it is made from."""
-    judged = {part: assembly.judged(ws, part) for part in ("train", "valid")}
-    inputs = {f"{part} judgments": digest_of_rows(rows) for part, rows in judged.items()}
-    if recipe.adapt:
-        inputs["models/adapted"] = ws.digest("models/adapted")
-    return judged, Made(inputs, ws.made_from([], teacher=recipe.teacher, seed=recipe.seed).settings)
-
-
-def _train(recipe: Recipe, ws: Workspace, judged: dict[str, pa.Table], out: Path, scratch: Path) -> None:
-    settings = assembly.adapted(recipe, ws).teacher
-    with tracking.destination(ws.root / "tracking", recipe.name):
-        teacher_training.train(judged, settings, recipe.seed, out, _checkpoints(scratch), recipe.tracking)
-
-
-def _checkpoints(scratch: Path) -> Path:
-    """Where a training leaves its checkpoints: each number of processes takes steps of its own."""
-    folder = scratch / f"of-{processes.count()}"
-    folder.mkdir(exist_ok=True)
-    return folder
+    judged, made = teaching.lesson(recipe, ws)
+    teaching.together(run, "models/teacher", made, functools.partial(teaching.train, recipe, ws, judged))
 
 
 def label(run: Run) -> None:
@@ -272,10 +162,12 @@ def distill(run: Run) -> None:
         ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws)),
         lambda: assembly.encoder_vectors(recipe, ws),
     )
+    _signals(run)
     everything = functools.cache(lambda: assembly.lessons(recipe, ws))
     split = assembly.split(ws)
     for name, rows in assembly.curricula(recipe, ws).items():
-        inputs = {"labels": digest_of_rows(rows), "signals/match": ws.digest("signals/match")}
+        told = ("signals/match", *filter(ws.has, joined.OPTIONAL))
+        inputs = {"labels": digest_of_rows(rows), **{signal: ws.digest(signal) for signal in told}}
         settings = ws.made_from([], student=recipe.student, seed=recipe.seed).settings
         made = Made({**inputs, "encoder_vectors": ws.digest("encoder_vectors")}, settings)
 
@@ -285,6 +177,26 @@ def distill(run: Run) -> None:
             student_training.train(parts, taught, assembly.adapted(recipe, ws).student, recipe.seed, out, scratch)
 
         run.folder(f"models/{name}", made, build)
+
+
+def _signals(run: Run) -> None:
+    """What the student is told besides vectors and match features, as far as there are tables that say it."""
+    ws, recipe, asked = run.ws, run.recipe, run.recipe.signals
+    logged = ws.has("impressions")
+    wanted = {"signals/engagement": asked.engagement and logged, "signals/searchsage": asked.searchsage and logged}
+    for name in (*(n for n in wanted if not wanted[n]), *(["exposures"] if not any(wanted.values()) else [])):
+        run.forget(name)
+    if any(wanted.values()):
+        made = ws.made_from(["impressions"], version=exposures.VERSION)
+        run.table("exposures", made, lambda: exposures.shards(ws.shards("impressions")))
+    if wanted["signals/engagement"]:
+        days = asked.window_days
+        made = ws.made_from(["exposures"], version=engagement.VERSION, window_days=days)
+        run.folder("signals/engagement", made, lambda out, _: engagement.build(ws.shards("exposures"), days, out))
+    if wanted["signals/searchsage"]:
+        inputs, tune = ["exposures", "encoder_vectors", "heldout"], recipe.student.tune
+        made = ws.made_from(inputs, version=searchsage.VERSION, tune=tune, seed=recipe.seed)
+        run.folder("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, out))
 
 
 def index(run: Run) -> None:
@@ -299,6 +211,7 @@ def evaluate(run: Run) -> None:
     """Grade the held-out pairs with every grader, and measure them side by side."""
     ws, recipe = run.ws, run.recipe
     inputs = ["judgments", "heldout", "composed", "soft_labels", "signals/match", "encoder_vectors", "models/teacher"]
+    inputs += filter(ws.has, joined.OPTIONAL)
     made = ws.made_from([*inputs, *(f"models/{m}" for m in assembly.shares(recipe))], seed=recipe.seed)
     run.folder("evaluation/grades", made, lambda out, scratch: lineup.grade_heldout(recipe, ws, out))
     _attack(run, inputs)
@@ -341,7 +254,7 @@ def report(run: Run) -> None:
     ws, recipe = run.ws, run.recipe
     problems = [*judging.failures(ws), *run.unfinished]
     made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure, problems=problems)
-    seconds = _seconds(ws)
+    seconds = history.seconds(ws, STAGES)
     run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, problems, out))
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")
 
@@ -349,34 +262,6 @@ def report(run: Run) -> None:
 STAGES: Mapping[str, Callable[[Run], None]] = {
     stage.__name__: stage for stage in (source, caption, enrich, teach, label, distill, index, evaluate, report)
 }
-
-
-def _inputs(recipe: Recipe) -> Inputs:
-    """The input tables of a recipe; `InputError` where files, columns or the world's settings are wrong."""
-    if recipe.world is None:
-        return {
-            name: (Made(inputs={"files": digest}), functools.partial(mapped.shards, recipe, name))
-            for name, digest in mapped.digests(recipe).items()
-        }
-    made = Made(settings=json.loads(json.dumps({"world": vars(recipe.world), "seed": recipe.seed})))
-    tables = generate.shards(recipe.world, recipe.seed)
-    return {name: (made, functools.partial(dict, shards)) for name, shards in tables.items() if shards}
-
-
-def _remember(ws: Workspace, stage: str, seconds: float) -> None:
-    with open(ws.root / HISTORY, "a", encoding="utf-8") as history:
-        history.write(json.dumps({"time": round(time.time()), "stage": stage, "seconds": seconds}) + "\n")
-
-
-def _seconds(ws: Workspace) -> dict[str, float]:
-    """How long each stage took when it last had something to do, in the order of the stages."""
-    path = ws.root / HISTORY
-    last: dict[str, float] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError):  # a run that was killed, or filled the disk, may have left half a line
-            entry = json.loads(line)
-            last[entry["stage"]] = entry["seconds"]
-    return {stage: last[stage] for stage in STAGES if stage in last}
 
 
 def _say_what_is_missing(ws: Workspace) -> None:

@@ -62,10 +62,19 @@ def _check(recipe: Recipe, path: Path) -> None:
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
+    if recipe.signals.window_days < 1:
+        raise InputError(f"signals.window_days is {recipe.signals.window_days}, expected 1 or more", file=path)
+    if not 0 <= recipe.student.signal_dropout < 1:
+        raise InputError(f"student.signal_dropout is {recipe.student.signal_dropout}, expected 0 to below 1", file=path)
     if recipe.measure.attacked_pairs < 0:
         raise InputError(f"measure.attacked_pairs is {recipe.measure.attacked_pairs}, expected 0 or more", file=path)
     if not 0 <= recipe.labels.dollars_per_hour < math.inf:
         raise InputError(f"labels.dollars_per_hour is {recipe.labels.dollars_per_hour}, expected 0 or more", file=path)
+    if recipe.serve.cached_queries < 0:
+        raise InputError(f"serve.cached_queries is {recipe.serve.cached_queries}, expected 0 or more", file=path)
+    for name in ("raters_per_pair", "pairs"):
+        if getattr(recipe.rate, name) < 1:
+            raise InputError(f"rate.{name} is {getattr(recipe.rate, name)}, expected 1 or more", file=path)
     if recipe.judge is not None:
         _check_judge(recipe.judge, path)
 

@@ -161,6 +161,23 @@ class SoftLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """How often a Pin was shown for a query in one place of the page on one day, and what came of it.
+
+    The query is in its normal form; days are counted from 1970, in UTC.
+    """
+
+    pin_id: str
+    query: str
+    day: int
+    position: int
+    shown: int
+    clicks: int
+    long_clicks: int
+    saves: int
+
+
+@dataclass(frozen=True, slots=True)
 class PinVector:
     """A Pin as an encoder sees it. `digest` is over the composed text and the encoder that read it."""
 
@@ -184,6 +201,7 @@ RECORDS: dict[str, type] = {
     "composed": ComposedText,
     "pairs": Pair,
     "soft_labels": SoftLabel,
+    "exposures": Exposure,
     "encoder_vectors": PinVector,  # by the untuned backbone: the student's starting point
     "pin_vectors": PinVector,
 }
@@ -199,6 +217,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "composed": ("pin_id",),
     "pairs": ("query", "pin_id"),
     "soft_labels": ("query", "pin_id"),
+    "exposures": ("pin_id", "query", "day", "position"),
     "encoder_vectors": ("pin_id",),
     "pin_vectors": ("pin_id",),
 }

@@ -176,6 +176,15 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Signals:
+    """What the student is told besides vectors and match features, where the tables for it exist (docs/signals.md)."""
+
+    engagement: bool = True
+    searchsage: bool = True
+    window_days: int = 90  # of the search log, before a pair's date
+
+
+@dataclass(frozen=True)
 class Student:
     """The bi-encoder with features, and its training."""
 
@@ -189,6 +198,7 @@ class Student:
     tokens_per_batch: int = 5_000
     learning_rate: float = 1e-3
     tower_learning_rate: float = 5e-5
+    signal_dropout: float = 0.1  # how often, in training, a Pin, a query and a pair are each taken for unknown
 
 
 @dataclass(frozen=True)
@@ -199,6 +209,26 @@ class Serve:
     port: int = 8080
     candidates: int = 500
     results: int = 50
+    seconds: float = 0.5  # for one search; when less is left, fewer candidates are graded. 0: no limit
+    waiting: int = 64  # requests that may wait for the model; further ones are answered with 429
+    look_seconds: float = 5.0  # how often to look for a newer version in the workspace; 0: never
+    key_variable: str | None = None  # the environment variable with the key that clients must send, if any
+    cached_queries: int = 50_000  # whose vectors are kept in memory
+    redis: str | None = None  # a Redis or Valkey in which replicas share the vectors; ${NAME}s are from the environment
+    log_queries: bool = False  # whether the log's line for a request says what was searched for
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The rating desk (docs/rating.md)."""
+
+    database: str | None = None  # beside the recipe; none: NAME.ratings.sqlite
+    guidelines: str | None = None  # a Markdown file of your own; none: limbeck/rate/guidelines.md
+    raters_per_pair: int = 2
+    pairs: int = 500  # that are open in a queue after it was filled
+    host: str = "127.0.0.1"
+    port: int = 8090
+    url: str | None = None  # where raters find the desk, if that is not where it listens: behind a proxy, say
 
 
 BodyValue = str | int | float | bool
@@ -261,8 +291,10 @@ class Recipe:
     adapt: Adapt | None = None
     teacher: Teacher = field(default_factory=Teacher)
     labels: Labels = field(default_factory=Labels)
+    signals: Signals = field(default_factory=Signals)
     student: Student = field(default_factory=Student)
     serve: Serve = field(default_factory=Serve)
+    rate: Rate = field(default_factory=Rate)
     measure: Measure = field(default_factory=Measure)
     judge: Judge | None = None
     tracking: Tracking = field(default_factory=Tracking)

@@ -27,6 +27,7 @@ LEAVES = {
     "tracking",
     "processes",
     "calibration",
+    "listening",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
@@ -39,9 +40,10 @@ STAGES = {
     "signals": {"text"},
     "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
-    "serve": {"index", "student", "signals", "text"},
+    "serve": {"index", "student", "teacher", "signals", "text"},
     "measure": set(),
     "judge": set(),
+    "rate": {"measure", "serve"},
 }
 # What stands above the stages: these may see all of them, and of each other what is named here.
 ABOVE = {
@@ -53,8 +55,15 @@ ABOVE = {
     "lineup": {"assembly"},
     "attacking": {"assembly", "lineup"},
     "judging": {"assembly", "attacking", "lineup"},
-    "pipeline": {"failures", "assembly", "attacking", "judging", "labelling", "lineup"},
-    "cli": {"failures", "judging", "lineup", "pipeline", "recipe_file", "starting_recipe"},
+    "queueing": set(),
+    "rating": {"queueing"},
+    "inputs": {"assembly", "rating"},
+    "making": {"assembly", "failures", "inputs"},
+    "teaching": {"assembly", "making"},
+    "history": set(),
+    "comparing": {"assembly", "lineup"},
+    "pipeline": {"assembly", "attacking", "history", "inputs", "judging", "labelling", "lineup", "making", "teaching"},
+    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set()}
@@ -63,6 +72,7 @@ ALLOWED = (
     | {above: LEAVES | STAGES.keys() | known for above, known in ABOVE.items()}
 )
 HEAVY = {
+    "redis",
     "torch",
     "transformers",
     "sentence_transformers",
@@ -216,6 +226,7 @@ def test_help_names_every_command_in_order():
         "evaluate",
         "report",
         "serve",
+        "rate",
     ]
     found = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("│") and line.split()[1:2]]
     assert [name for name in found if name in named] == named, ran.stdout + ran.stderr

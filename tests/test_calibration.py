@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -82,7 +82,6 @@ def test_levels_that_rise_with_the_score_give_an_expected_level_that_does():
 SCORES = st.integers(-1_000, 1_000).map(lambda hundredths: hundredths / 100)
 
 
-@settings(max_examples=25)
 @given(st.lists(st.tuples(SCORES, st.integers(1, 5)), min_size=1, max_size=20), st.lists(SCORES, max_size=10))
 def test_answers_are_distributions(judged, asked):
     scores, levels = (np.asarray(column) for column in zip(*judged))

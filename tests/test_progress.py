@@ -134,10 +134,12 @@ def test_an_error_inside_comes_out_as_it_is(monkeypatch, mode):
 
 
 @pytest.mark.parametrize("mode", ["rich", "quiet", "json"])
-def test_nothing_to_do_is_fine(monkeypatch, mode):
-    console(monkeypatch, terminal=False)
+def test_over_nothing_to_do_nothing_is_said(monkeypatch, capsys, mode):
+    screen = console(monkeypatch, terminal=False)
     progress.choose(mode)
     work(total=0)
+    assert screen.getvalue() == ""
+    assert lines(capsys) == []
 
 
 def test_times_are_said_as_people_say_them():

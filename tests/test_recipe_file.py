@@ -153,6 +153,7 @@ def _knobs(section):
     special = {
         "sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple),
         "prompt": st.sampled_from(["", "{query} | {text}", "Is this Pin:\n{text}\nwhat was asked for: {query}?"]),
+        "signal_dropout": st.floats(0, 0.99),
     }
     return st.builds(section, **{name: special.get(name, _values(hint)) for name, hint in hints.items()})
 
@@ -169,7 +170,7 @@ def _toml(value):
     )
 
 
-SECTIONS = ("world", "text", "teacher", "labels", "student", "serve", "measure")
+SECTIONS = ("world", "text", "teacher", "labels", "signals", "student", "serve", "measure")
 
 
 @given(st.sampled_from(SECTIONS).flatmap(lambda n: st.tuples(st.just(n), _knobs(getattr(settings, n.capitalize())))))
@@ -232,6 +233,7 @@ def test_every_knob_can_be_written_in_a_recipe(drawn):
         (f"[world]\n{JUDGE}most_dollars = 3", "judge.most_dollars needs the prices of tokens"),
         (f"[world]\n{JUDGE}body = {{ messages = 'x' }}", "judge.body.messages is Limbeck's own to set"),
         ("[world]\n[measure]\nattacked_pairs = -1", "measure.attacked_pairs is -1, expected 0 or more"),
+        ("[world]\n[serve]\ncached_queries = -1", "serve.cached_queries is -1, expected 0 or more"),
         ("[world]\n[labels]\ndollars_per_hour = nan", "labels.dollars_per_hour is nan, expected 0 or more"),
         ("[world", "not a TOML file: "),
         ("seed = 1\nseed = 2", "not a TOML file: "),

@@ -63,6 +63,7 @@ def test_mlflow_has_the_losses_and_the_settings(logged):
     assert len(losses) > 2
 
 
+@pytest.mark.long
 def test_being_watched_changes_no_weight(logged, tiny_encoder, tmp_path):
     toy_trainings.teacher(tiny_encoder, tmp_path / "out", tmp_path / "scratch")
     for path in (tmp_path / "out").rglob("*.safetensors"):

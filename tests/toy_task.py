@@ -39,6 +39,7 @@ class WordMatch:
     """Match features of a query and a Pin: the share of its words that the Pin has, a telling one, and a constant."""
 
     names = ("share", "liked", "constant")
+    groups = ()
 
     def __init__(self):
         self._words = [set(text.replace(",", "").split()) for text in pins().column("text").to_pylist()]

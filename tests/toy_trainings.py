@@ -62,7 +62,7 @@ def lessons(chosen: settings.Student) -> Lessons:
     if chosen.tune == "all":
         return Lessons(tables, pins(), WordMatch(), None, Vectors(records.empty("pin_vectors")))
     untuned = Encoder.untuned(chosen)
-    return Lessons(tables, pins(), WordMatch(), untuned, Vectors.of_texts(pins(), untuned))
+    return Lessons(tables, pins(), WordMatch(), untuned.read, Vectors.of_texts(pins(), untuned))
 
 
 def student(backbone: Path, out: Path, scratch: Path, contrary: bool = False, seed: int = 5, **changes: object) -> None:

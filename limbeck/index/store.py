@@ -1,7 +1,7 @@
 """All that serving needs from one workspace: opened together, and checked to belong together."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,63 +10,88 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import lexical, nearest
+from limbeck.index import lexical, nearest, texts
 from limbeck.settings import Text
-from limbeck.signals import match_index
-from limbeck.student.encode import Vectors
-from limbeck.student.grade import Student
+from limbeck.signals import joined
+from limbeck.signals.signal import Read
+from limbeck.student.encode import Encoder, Remembered, Vectors
+from limbeck.student.grade import READINGS, Student
+from limbeck.student.model import TOWER
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
 
 SHOWN = ("pin_id", "title", "description", "image", "link", "language", "country")
-MADE_OF = ("models/student", "signals/match", "index/lexical", "index/nearest", "pin_vectors", "composed", "pins")
+MADE_OF = (
+    "models/student",
+    "signals/match",
+    "index/lexical",
+    "index/nearest",
+    "index/texts",
+    "pin_vectors",
+    "composed",
+    "pins",
+)
+Keep = Callable[[Student, str, Read], Read]
 REMEDY = "`limbeck run RECIPE` brings them together"
 
 
 @dataclass(frozen=True)
 class Store:
-    """One version of the index, read-only. Its Pins are those that have a vector, match signals and a row in `pins`.
+    """One version of the index, read-only. Its Pins are those that have a vector, match features and a row in `pins`.
 
     Rows are those of the vectors; `match_rows` and `pin_rows` lead from them to the other two.
     """
 
     student: Student
-    match: match_index.MatchIndex
+    signals: joined.Joined
+    read: Read  # untuned vectors of queries and of documents from outside
     lexical: lexical.Lexical
     nearest: nearest.Nearest
     vectors: Vectors
+    texts: texts.Texts  # by the rows of the match index
     pins: pa.Table
     match_rows: np.ndarray
     pin_rows: np.ndarray
     tokenizer: Tokenizer
     text: Text
-    model: str
+    digest: str  # of the student
+
+    @property
+    def model(self) -> str:
+        """The student's name."""
+        return f"student-{self.digest[:8]}"
 
     @classmethod
-    def open(cls, ws: Workspace, text: Text | None = None) -> "Store":
+    def open(cls, ws: Workspace, text: Text | None = None, keep: Keep = lambda student, digest, read: read) -> "Store":
         """Load the committed models and indexes. Documents from outside are composed by `text`, else as the Pins were.
 
+        `keep` may put a cache before the reading of queries for the signals, given the student and its digest.
         `InputError` where something has not been made yet, `WorkspaceError` where the parts do not belong together.
         """
         versions = {name: ws.digest(name) for name in MADE_OF if ws.manifest(name)}
         _check_vectors_are_of(ws, versions["models/student"])
-        student, match = Student(ws.folder("models/student")), match_index.open(ws.folder("signals/match"))
+        _check_signals(ws)
+        student = Student(ws.folder("models/student"))
+        read = _reading(ws, student)
+        signals = joined.open(ws, keep(student, versions["models/student"], read))
         near, vectors = nearest.open(ws.folder("index/nearest")), Vectors(ws.table("pin_vectors"))
-        _check_features(student, match)
+        _check_features(student, signals)
         _check_sizes(student, vectors, near)
         pins = ws.table("pins", SHOWN)
         return cls(
             student=student,
-            match=match,
+            signals=signals,
+            read=read,
             lexical=lexical.open(ws.folder("index/lexical")),
             nearest=near,
             vectors=vectors,
+            texts=texts.open(ws.folder("index/texts")),
             pins=pins,
-            match_rows=match.rows(vectors.pin_ids),
+            match_rows=signals.rows(vectors.pin_ids),
             pin_rows=_rows_in(pins, vectors.pin_ids),
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
-            model=f"student-{versions['models/student'][:8]}",
+            digest=versions["models/student"],
         )
 
     def __len__(self) -> int:
@@ -81,6 +106,10 @@ class Store:
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """What is shown of the Pins in these rows: the columns of `SHOWN`."""
         return self.pins.take(pa.array(self.pin_rows[rows])).to_pylist()
+
+    def composed(self, rows: np.ndarray) -> list[str]:
+        """What the student reads of the Pins in these rows."""
+        return [self.compose(said) for said in self.texts.of(self.match_rows[rows])]
 
     def compose(self, fields: Mapping[str, object]) -> str:
         """The text that the student reads of a document from outside, made as those of Pins are."""
@@ -116,11 +145,27 @@ def _check_vectors_are_of(ws: Workspace, student: str) -> None:
         raise WorkspaceError(f"{ws.root}: the Pins' vectors are another student's. {REMEDY}")
 
 
-def _check_features(student: Student, match: match_index.MatchIndex) -> None:
-    if tuple(student.features) != tuple(match.names):
-        differing = sorted(set(student.features) ^ set(match.names)) or ["their order"]
+def _reading(ws: Workspace, student: Student) -> Read:
+    """Untuned vectors of queries: by the student's own backbone, or, where that was tuned, by the one that was kept."""
+    kept = ws.folder("signals/searchsage") if ws.has("signals/searchsage") else None
+    if kept is None or not (kept / TOWER).exists():
+        return student.read
+    return Remembered(Encoder.of_student(kept).read, READINGS)
+
+
+def _check_signals(ws: Workspace) -> None:
+    """Learnt vectors mean something to those alone that were trained on them."""
+    trained_on = ws.manifest("models/student").made.inputs
+    for name in joined.LEARNT:
+        if trained_on.get(name, ws.digest(name)) != ws.digest(name):
+            raise WorkspaceError(f"{ws.root}: the student was trained on another {name}. {REMEDY}")
+
+
+def _check_features(student: Student, signals: joined.Joined) -> None:
+    if tuple(student.features) != tuple(signals.names):
+        differing = sorted(set(student.features) ^ set(signals.names)) or ["their order"]
         listed = ", ".join(differing[:5])
-        raise WorkspaceError(f"the student was trained on other match signals (different: {listed}). {REMEDY}")
+        raise WorkspaceError(f"the student was trained on other signals (different: {listed}). {REMEDY}")
 
 
 def _check_sizes(student: Student, vectors: Vectors, near: nearest.Nearest) -> None:

@@ -102,7 +102,7 @@ class PackedEncoder:
         mask = mask[:, None, None, :]
         for number, layer in enumerate(self._layers[:-1]):
             x = layer.feed_forward(self._attend(layer.all(x), batch, mask, number), x)
-        return POOLED[self._pooling](self, x, batch, mask)
+        return POOLED[self._pooling](self, x, batch, mask)[: len(batch.present)]
 
     def _embed(self, batch: Packed) -> torch.Tensor:
         """(T, H): the sum of the tables' rows, normalised."""
@@ -146,11 +146,12 @@ class PackedEncoder:
             whole = self._attend(last.all(x), batch, mask, len(self._layers) - 1)
             return last.feed_forward(whole.index_select(0, places), x.index_select(0, places))
         own = x.index_select(0, places)
-        q = last.query(own).view(rows, 1, self._heads, self._size).transpose(1, 2)
+        q = last.query(own)[:rows].view(rows, 1, self._heads, self._size).transpose(1, 2)
         spread = last.key_value(x).index_select(0, batch.spread)
         k, v = spread.view(rows, width, 2, self._heads, self._size).permute(2, 0, 3, 1, 4)
         found = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=1.0)
-        return last.feed_forward(found.reshape(rows, -1), own)
+        attended = functional.pad(found.reshape(rows, -1), (0, 0, 0, len(own) - rows))
+        return last.feed_forward(attended, own)
 
 
 POOLED = {"cls": PackedEncoder._first, "lasttoken": PackedEncoder._last, "mean": PackedEncoder._mean}

@@ -1,7 +1,9 @@
 """Batches without padding: the tokens of all rows one after the other, and where each row's tokens stand for attention.
 
 Only attention needs rows of one length. Rows are spread out to the next multiple of 16 tokens for it (odd lengths take
-the fused kernel up to twice as long as that) and gathered again; everything else sees no padding at all.
+the fused kernel up to twice as long as that) and gathered again. Everything else sees no padding but a little at the
+end of a batch: oneDNN compiles each product anew for each number of tokens, which costs more than the product, and it
+keeps 1,024 of them, so that there must be few such numbers.
 """
 
 from dataclasses import dataclass
@@ -11,20 +13,24 @@ import torch
 
 from limbeck.inference.tokens import Rows
 
-MULTIPLE = 16
+MULTIPLE = 16  # of a row's length in attention, and of the number of rows whose pooled states alone are computed
+TOKENS_MULTIPLE = 64
 
 
 @dataclass(frozen=True)
 class Packed:
-    """n rows of T tokens in all, spread out to (n, L) where attention needs it."""
+    """n rows, spread out to (n, L) where attention needs it.
+
+    Their tokens are followed by some that belong to no row, T in all, a multiple of `TOKENS_MULTIPLE`.
+    """
 
     ids: torch.Tensor  # int64 (T,)
     types: torch.Tensor  # int64 (T,)
     positions: torch.Tensor  # int64 (T,), from 0 in each row
-    firsts: torch.Tensor  # int64 (n,): the place of each row's first token
-    lasts: torch.Tensor  # int64 (n,): and of its last
+    firsts: torch.Tensor  # int64 (m,): the place of each row's first token; m is n rounded up to a `MULTIPLE`
+    lasts: torch.Tensor  # int64 (m,): and of its last
     spread: torch.Tensor  # int64 (n · L,): which token stands there; any, where none does
-    gather: torch.Tensor  # int64 (T,): where each token stands
+    gather: torch.Tensor  # int64 (T,): where each token stands; any place, for those of no row
     present: torch.Tensor  # bool (n, L): whether a token stands there
 
     @property
@@ -39,24 +45,41 @@ def batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     widths = -(-lengths[order] // MULTIPLE)
     found: list[np.ndarray] = []
     for bucket in np.split(order, np.flatnonzero(np.diff(widths)) + 1):
-        if not len(bucket):
-            continue
-        before = np.cumsum(lengths[bucket]) - lengths[bucket]
-        found += np.split(bucket, np.flatnonzero(np.diff(before // budget)) + 1)
+        rows = max(1, budget // max(1, int(lengths[bucket].max(initial=0))))
+        found += [bucket[begin : begin + rows] for begin in range(0, len(bucket), rows)]
     return found
 
 
 def pack(rows: Rows, chosen: np.ndarray, with_types: bool) -> Packed:
     """The batch of the `chosen` rows."""
     lengths = rows.lengths[chosen]
-    width = -(-int(lengths.max()) // MULTIPLE) * MULTIPLE
-    ids = torch.from_numpy(rows.ids(chosen))
-    types = torch.from_numpy(rows.types(chosen)) if with_types else torch.zeros_like(ids)
-    present = np.arange(width) < lengths[:, None]
-    gather = np.flatnonzero(present)
-    spread = np.zeros(present.size, dtype=np.int64)
-    spread[gather] = np.arange(len(gather))
     ends = np.cumsum(lengths)
-    whole = (ends - lengths, ends - 1, spread, gather, present)
-    firsts, lasts, spread_, gather_, present_ = map(torch.from_numpy, whole)
-    return Packed(ids, types, gather_ % width, firsts, lasts, spread_, gather_, present_)
+    width, tokens = _up(int(lengths.max()), MULTIPLE), _up(int(ends[-1]), TOKENS_MULTIPLE)
+    ids = _filled(rows.ids(chosen), tokens)
+    types = _filled(rows.types(chosen), tokens) if with_types else torch.zeros_like(ids)
+    present = np.arange(width) < lengths[:, None]
+    place = np.flatnonzero(present)
+    spread = np.zeros(present.size, dtype=np.int64)
+    spread[place] = np.arange(len(place))
+    gather, count = _filled(place, tokens), _up(len(chosen), MULTIPLE)
+    return Packed(
+        ids=ids,
+        types=types,
+        positions=gather % width,
+        firsts=_filled(ends - lengths, count),
+        lasts=_filled(ends - 1, count),
+        spread=torch.from_numpy(spread),
+        gather=gather,
+        present=torch.from_numpy(present),
+    )
+
+
+def _up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+def _filled(values: np.ndarray, size: int) -> torch.Tensor:
+    """int64 (size,): the values, then zeros."""
+    found = torch.zeros(size, dtype=torch.int64)
+    found[: len(values)] = torch.from_numpy(values)
+    return found

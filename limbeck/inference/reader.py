@@ -8,6 +8,7 @@ batches of like length through sentence-transformers' own modules.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,11 @@ class Reader:
     def pairs(self, first: Sequence[str], second: Sequence[str], advance: Advance = lambda n: None) -> np.ndarray:
         """The pooled state of each pair of texts, float32 (n, H)."""
         return self._read((first, second), advance)
+
+    def tokens(self, texts: Sequence[str]) -> list[bytes]:
+        """The ids of each text, uncut: texts with the same ids are read alike."""
+        ragged = tokens.tokenize(self._tokenizer, texts)
+        return [ragged.ids[begin:end].tobytes() for begin, end in pairwise(ragged.ends)]
 
     def lengths(self, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
         """Tokens of each pair of texts as it is read, special tokens included: int64 (n,)."""

@@ -1,88 +1,119 @@
 """The service over HTTP: a thin skin on `ranker.py`. The model works in a thread, so that the event loop stays free.
 
-GET /search?q=&k=&language=&country=    POST /v1/rerank    GET /healthz    GET /readyz    GET /images/…    GET /
+GET /search?q=&k=&language=&country=    POST /v1/rerank    POST /v1/embeddings    GET /similar?pin_id=&k=
+GET /v1/pins/…    GET /images/…    GET /openapi.json    GET /healthz    GET /readyz    GET /metrics
+For people: GET /    GET /pins/…?q=    GET /compare?q=&left=&right=
 """
 
 import contextlib
 import functools
-import signal
-import socket
-import sys
+import json
+import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
-import anyio
-import anyio.to_thread
-import msgspec
-import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from limbeck import progress
+from limbeck import __version__, listening, progress
 from limbeck.errors import InputError
 from limbeck.index.store import Store
-from limbeck.serve import page, pictures
+from limbeck.serve import http, observed, openapi, pictures
+from limbeck.serve.budget import Budget
+from limbeck.serve.cache import Caches
+from limbeck.serve.compare import MEANT, Judgments
+from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
+from limbeck.serve.limits import Queue
 from limbeck.serve.messages import (
-    MAX_BODY,
     Document,
     Refused,
     RerankAnswer,
     SearchAnswer,
     SearchRequest,
+    SimilarAnswer,
     read_rerank,
     read_search,
+    read_similar,
     result,
 )
+from limbeck.serve.metrics import Metrics
+from limbeck.serve.observed import Observed
+from limbeck.serve.others import Others
 from limbeck.serve.ranker import Ranked, Ranker
+from limbeck.serve.shared import Remote, RemoteCache
+from limbeck.serve.site import Site, shown
+from limbeck.serve.versions import Current, Versions
 from limbeck.settings import Serve, Text
 from limbeck.workspace import Workspace
 
-ROUTES = {
-    "GET /search": "Pins for a query: q, and optionally k, language, country",
-    "POST /v1/rerank": "documents or Pins by relevance to a query",
-    "GET /healthz": "whether the process answers",
-    "GET /readyz": "whether the index is loaded, and how many Pins it has",
-    "GET /images/{path}": "a Pin's picture",
-}
-SECONDS_TO_FINISH = 10  # what is being answered when the service is told to stop
 PICTURES = "images/pins"
-T = TypeVar("T")
+_VARY = {"Vary": "Accept"}
 
 
 class Service:
-    """The routes, over one ranker and one folder of pictures."""
+    """The routes, over the version that answers and one folder of pictures. Each request asks once for the version."""
 
-    def __init__(self, ranker: Ranker, settings: Serve, images: Path) -> None:
-        self._ranker, self._settings, self._images = ranker, settings, images
-        self._one_at_a_time = anyio.CapacityLimiter(1)
+    def __init__(
+        self, versions: Current, settings: Serve, images: Path, metrics: Metrics, judgments: Judgments
+    ) -> None:
+        self._versions, self._settings, self._images, self._metrics = versions, settings, images, metrics
+        self._queue = Queue(settings.waiting)
+        self.site = Site(versions, settings.candidates, images, self._queue.work, self._search, judgments)
+        metrics.watch(self._gauges, self._cached, lambda: versions.ranker.model)
 
     async def search(self, request: Request) -> Response:
         """`GET /search`."""
         asked = read_search(dict(request.query_params), self._settings.candidates)
-        return _json(SearchAnswer(asked.q, await self._search(asked)))
+        return http.answer(await self._search(request, asked))
 
     async def rerank(self, request: Request) -> Response:
         """`POST /v1/rerank`."""
-        asked = read_rerank(await _body(request))
+        asked, ranker = read_rerank(await http.body(request)), self._versions.ranker
         documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
         fields = [d.fields() for d in documents]
-        ranked = await self._work(self._ranker.rerank_documents, asked.query, fields)
+        ranked = await self._queue.work(ranker.rerank_documents, asked.query, fields)
         shown = documents if asked.return_documents else [None] * len(documents)
         results = [result(graded, shown[graded.index]) for graded in ranked[: asked.top_n]]
-        return _json(RerankAnswer(str(uuid.uuid4()), self._ranker.model, results))
+        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
+
+    async def embeddings(self, request: Request) -> Response:
+        """`POST /v1/embeddings`."""
+        asked, ranker = read_embeddings(await http.body(request)), self._versions.ranker
+        vectors = await self._queue.work(ranker.embed, asked.texts)
+        return http.answer(EmbeddingsAnswer.of(vectors, asked, ranker.model))
+
+    async def similar(self, request: Request) -> Response:
+        """`GET /similar`."""
+        asked, ranker = read_similar(dict(request.query_params), self._settings.candidates), self._versions.ranker
+        k = asked.k or min(self._settings.results, self._settings.candidates)
+        found = await self._queue.work(ranker.similar, asked.pin_id, k)
+        return http.answer(SimilarAnswer(asked.pin_id, ranker.model, found))
+
+    async def pin(self, request: Request) -> Response:
+        """`GET /v1/pins/{pin_id}`."""
+        return http.answer(shown(self._versions.ranker, request.path_params["pin_id"]))
+
+    async def openapi(self, request: Request) -> Response:
+        """What all routes take and give."""
+        return http.answer(openapi.document(__version__))
 
     async def healthz(self, request: Request) -> Response:
         """Whether the process answers."""
-        return _json({"status": "ok"})
+        return http.answer({"status": "ok"})
 
     async def readyz(self, request: Request) -> Response:
         """Whether the index is loaded: it is, or there would be no service."""
-        return _json({"status": "ready", "model": self._ranker.model, "pins": len(self._ranker)})
+        ranker, refused = self._versions.ranker, self._versions.refused
+        return http.answer({"status": "ready", "model": ranker.model, "pins": len(ranker), "refused": refused})
+
+    async def metrics(self, request: Request) -> Response:
+        """Counts and times since the service began."""
+        return Response(self._metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def image(self, request: Request) -> Response:
         """A picture of the workspace."""
@@ -95,132 +126,131 @@ class Service:
     async def home(self, request: Request) -> Response:
         """The search page for browsers, the list of routes for others."""
         if "text/html" not in request.headers.get("accept", ""):
-            return _json({"service": "limbeck", "model": self._ranker.model, "routes": ROUTES}, headers=_VARY)
-        status, view = await self._view(dict(request.query_params))
-        html = page.render(view, lambda image: pictures.find(self._images, image) is not None)
-        return HTMLResponse(html, status, page.HEADERS)
+            return http.answer(
+                {"service": "limbeck", "model": self._versions.ranker.model, "routes": openapi.ROUTES}, headers=_VARY
+            )
+        return await self.site.search(request)
 
-    async def _view(self, given: dict[str, str]) -> tuple[int, page.View]:
-        """What the page shows for these parameters, and the status it has."""
-        show = functools.partial(page.View, pins=len(self._ranker))
-        if "q" not in given:
-            return 200, show()
-        sent = functools.partial(show, query=given["q"], language=given.get("language", ""))
-        try:
-            return 200, sent(results=await self._search(read_search(given, self._settings.candidates)))
-        except Refused as refused:
-            return refused.status, sent(error=refused.error, remedy=refused.remedy)
+    async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:
+        candidates, ranker = self._settings.candidates, self._versions.ranker
+        k, budget = asked.k or min(self._settings.results, candidates), Budget(self._settings.seconds or None)
+        found: list[Ranked] = await self._queue.work(
+            ranker.search, asked.q, k, candidates, asked.language, asked.country, budget
+        )
+        if asked.why:
+            found = await self._queue.work(ranker.explained, asked.q, found, asked.why)
+        if budget.degraded:
+            self._metrics.degraded.labels(budget.degraded).inc()
+            request.state.noted = {"degraded": budget.degraded}
+        return SearchAnswer(asked.q, ranker.model, budget.degraded, found)
 
-    async def _search(self, asked: SearchRequest) -> list[Ranked]:
-        candidates = self._settings.candidates
-        k = asked.k or min(self._settings.results, candidates)
-        return await self._work(self._ranker.search, asked.q, k, candidates, asked.language, asked.country)
+    def _gauges(self) -> dict[str, float]:
+        return {"waiting": self._queue.waiting, "pins": len(self._versions.ranker)}
 
-    async def _work(self, call: Callable[..., T], *arguments: Any) -> T:
-        """Run what needs the model in a thread, one request after the other."""
-        return await anyio.to_thread.run_sync(call, *arguments, limiter=self._one_at_a_time)
+    def _cached(self) -> dict[str, float]:
+        caches = self._versions.ranker.caches.layers.items()
+        hits = {f"{name}_cache_hits": float(cache.hits) for name, cache in caches}
+        return hits | {f"{name}_cache_misses": float(cache.misses) for name, cache in caches}
 
 
-def create(ranker: Ranker, settings: Serve, images: Path = Path("images")) -> Starlette:
+def create(
+    versions: Current,
+    settings: Serve,
+    images: Path = Path("images"),
+    metrics: Metrics | None = None,
+    judgments: Judgments | None = None,
+) -> Starlette:
     """The service as an ASGI application; `images` is the folder of pictures."""
-    service = Service(ranker, settings, images)
+    metrics = metrics or Metrics()
+    service = Service(versions, settings, images, metrics, judgments or Judgments([]))
+    around = Middleware(Observed, metrics=metrics, key=_key(settings), queries=settings.log_queries)
     return Starlette(
         routes=[
             Route("/", service.home),
+            Route("/pins/{pin_id:path}", service.site.pin),
+            Route("/compare", service.site.compare),
             Route("/search", service.search),
             Route("/v1/rerank", service.rerank, methods=["POST"]),
+            Route("/v1/embeddings", service.embeddings, methods=["POST"]),
+            Route("/v1/pins/{pin_id:path}", service.pin),
+            Route("/similar", service.similar),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),
+            Route("/metrics", service.metrics),
+            Route("/openapi.json", service.openapi),
             Route("/images/{path:path}", service.image),
         ],
-        exception_handlers={
-            Refused: _refused,
-            InputError: _input_error,
-            HTTPException: _no_route,
-            ClientDisconnect: _gone,
-            Exception: _fault,
-        },
+        middleware=[around],
+        exception_handlers=http.HANDLERS,
     )
 
 
 def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
     """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises again the signal that it stopped for
-    ranker = Ranker(Store.open(ws, text))
-    ranker.search("warm up", 1, settings.candidates)  # compiles, and reads the memory maps
-    with _listen(settings.host, settings.port) as listening, contextlib.suppress(KeyboardInterrupt):
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        url = f"http://{host}:{listening.getsockname()[1]}/"
-        progress.say("ready", f"Serving {len(ranker):,} Pins on {url}", url=url, pins=len(ranker))
+    metrics = Metrics()
+    _key(settings)  # refused before anything is loaded
+    with _remote(settings, metrics) as remote:
+
+        def opened(ws: Workspace) -> Ranker:
+            caches = Caches(settings.cached_queries, functools.partial(RemoteCache, remote) if remote else None)
+            store = Store.open(ws, text, caches.readings)
+            return Ranker(store, stage=metrics.stage, caches=caches, others=Others(ws, store))
+
+        _serve(ws, Versions(ws, opened), settings, metrics)
+
+
+def _serve(ws: Workspace, versions: Versions, settings: Serve, metrics: Metrics) -> None:
+    with listening.listen(settings.host, settings.port, "serve") as door:
+        url, pins = listening.address(settings.host, door), len(versions.ranker)
+        progress.say("ready", f"Serving {pins:,} Pins on {url}", url=url, pins=pins)
         progress.choose("quiet")  # from here on, a bar per query would be noise
-        app = create(ranker, settings, _pictures(ws))
-        # No access log: it would hold what people search for.
-        uvicorn.Server(_config(app)).run(sockets=[listening])
+        observed.to_stderr()
+        judgments = Judgments(ws.table(name, MEANT) for name in ("judgments", "heldout") if ws.has(name))
+        app = create(versions, settings, _pictures(ws), metrics, judgments)
+        with _watched(versions, settings, metrics):
+            listening.serve(app, door)
+
+
+@contextlib.contextmanager
+def _remote(settings: Serve, metrics: Metrics) -> Iterator[Remote | None]:
+    """The Redis that the recipe names, if any, and what is counted of it."""
+    if settings.redis is None:
+        yield None
+        return
+    with contextlib.closing(Remote(settings.redis)) as remote:
+        metrics.watch(
+            lambda: {"shared_cache_up": remote.breaker.up},
+            lambda: {"shared_cache_failures": remote.breaker.failures, "shared_cache_refused": remote.refused},
+        )
+        yield remote
+
+
+@contextlib.contextmanager
+def _watched(versions: Versions, settings: Serve, metrics: Metrics) -> Iterator[None]:
+    """Newer versions take over meanwhile."""
+
+    def heard(outcome: str, said: str) -> None:
+        metrics.swaps.labels(outcome).inc()
+        observed.log.info(json.dumps({"version": outcome, "reason" if outcome == "refused" else "model": said}))
+
+    stop = versions.watch(settings.look_seconds, heard) if settings.look_seconds else lambda: None
+    try:
+        yield
+    finally:
+        stop()
+
+
+def _key(settings: Serve) -> str | None:
+    """The key that clients must send; `InputError` where one is asked for and not there."""
+    if settings.key_variable is None:
+        return None
+    key = os.environ.get(settings.key_variable)
+    if not key:
+        remedy = f"Set {settings.key_variable} in the service's environment, or leave serve.key_variable out"
+        raise InputError(f"serve.key_variable names {settings.key_variable}, which is not set", remedy=remedy)
+    return key
 
 
 def _pictures(ws: Workspace) -> Path:
     """The folder that images of Pins are relative to."""
     return ws.folder(PICTURES) if ws.has(PICTURES) else ws.root / "images"
-
-
-def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app, access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=SECONDS_TO_FINISH
-    )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; `InputError` where the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        remedy = "Choose another host or port under [serve]"
-        raise InputError(f"cannot listen on {host}, port {port}: {error}", remedy=remedy) from None
-
-
-async def _body(request: Request) -> bytes:
-    """The body, read no further than it may be long."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise Refused(413, f"the body is longer than {MAX_BODY:,} bytes", "Send fewer or shorter documents")
-    return bytes(body)
-
-
-_VARY = {"Vary": "Accept"}
-
-
-def _json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(data), status, headers, "application/json")
-
-
-def _error(status: int, error: str, remedy: str | None, headers: Any = None) -> Response:
-    return _json({"error": error, "remedy": remedy}, status, headers)
-
-
-async def _refused(request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refused)
-    return _error(refused.status, refused.error, refused.remedy)
-
-
-async def _input_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, InputError)
-    return _error(422, str(error.args[0]), error.remedy)
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    return _error(error.status_code, error.detail.lower(), "GET / lists what there is", headers)
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    """The client went away while sending; nobody reads this."""
-    return _error(400, "the request ended early", None)
-
-
-async def _fault(request: Request, error: Exception) -> Response:
-    """Our own fault. The server's log has the traceback, the answer has not."""
-    return _error(500, "something went wrong in the service", "Its log says what")

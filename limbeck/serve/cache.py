@@ -1,11 +1,17 @@
-"""Vectors of queries, kept in memory: the queries asked for lately cost no model call."""
+"""Vectors of queries, kept: what was asked for lately costs no model call.
+
+Caches are stacked before the model, each of them an embedder again: memory before a server that replicas share before
+the student.
+"""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+
+from limbeck.signals.signal import Read
 
 
 class Embedder(Protocol):
@@ -16,33 +22,104 @@ class Embedder(Protocol):
         ...
 
 
-class CachedVectors:
-    """An embedder that asks the one behind it only for texts it does not hold, and forgets the least lately used."""
+class Student(Embedder, Protocol):
+    """An embedder that says what it reads."""
 
-    def __init__(self, embedder: Embedder, size: int = 50_000) -> None:
-        self._embedder, self._size = embedder, size
+    def tokens(self, texts: Sequence[str]) -> list[bytes]:
+        """What is read of each text: the same tokens have the same vector."""
+        ...
+
+
+class Cache(Protocol):
+    """Whatever keeps vectors for a while. It may forget or lose any of them at any time, and never raises."""
+
+    def get_many(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """The vectors, float32 (d,), of those of the texts that are held."""
+        ...
+
+    def put_many(self, vectors: Mapping[str, np.ndarray]) -> None:
+        """Keep these."""
+        ...
+
+
+Tokens = Callable[[Sequence[str]], list[bytes]]
+Shared = Callable[[str, Tokens], Cache]  # makes the cache of one kind of vectors, which its name tells from others
+
+
+class Lru:
+    """Vectors in this process; beyond `size` of them, the least lately used are forgotten."""
+
+    def __init__(self, size: int = 50_000) -> None:
+        self._size = size
         self._held: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
-    def vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of the texts, float32 (n, d), in their order; those that were missing are kept."""
-        known = self._get(texts)
-        missing = [text for text in dict.fromkeys(texts) if text not in known]
-        if missing:
-            loaded = dict(zip(missing, self._embedder.vectors(missing)))
-            self._put(loaded)
-            known |= loaded
-        return np.stack([known[text] for text in texts])
-
-    def _get(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    def get_many(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """The vectors of those that are held, which are now used lately."""
         with self._lock:
             known = {text: self._held[text] for text in texts if text in self._held}
             for text in known:
                 self._held.move_to_end(text)
         return known
 
-    def _put(self, loaded: dict[str, np.ndarray]) -> None:
+    def put_many(self, vectors: Mapping[str, np.ndarray]) -> None:
+        """Keep copies: a row would hold all of its batch in memory."""
         with self._lock:
-            self._held |= loaded
+            self._held |= {text: vector.copy() for text, vector in vectors.items()}
             while len(self._held) > self._size:
                 self._held.popitem(last=False)
+
+
+class CachedVectors:
+    """An embedder that has only those texts `read` that its cache does not hold, and puts them there."""
+
+    def __init__(self, read: Read, cache: Cache) -> None:
+        self._read, self._cache = read, cache
+        self._lock = threading.Lock()
+        self.hits = self.misses = 0  # different texts of each call, by whether they were held
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of the texts, float32 (n, d), in their order; those that were missing are kept."""
+        if not texts:
+            return self._read(texts)
+        different = list(dict.fromkeys(texts))
+        known = self._cache.get_many(different)
+        missing = [text for text in different if text not in known]
+        self._count(len(known), len(missing))
+        if missing:
+            loaded = dict(zip(missing, self._read(missing)))
+            self._cache.put_many(loaded)
+            known |= loaded
+        return np.stack([known[text] for text in texts])
+
+    def _count(self, hits: int, misses: int) -> None:
+        with self._lock:
+            self.hits += hits
+            self.misses += misses
+
+
+class Caches:
+    """The caches before one student: for each kind of vectors of queries one in memory, and behind it a shared one."""
+
+    def __init__(self, size: int = 50_000, shared: Shared | None = None) -> None:
+        """Keep so many queries of each kind in memory."""
+        self._size, self._shared = size, shared
+        self.layers: dict[str, CachedVectors] = {}
+
+    def queries(self, student: Student, digest: str) -> Embedder:
+        """The student as what embeds queries."""
+        return self._before("query", student, digest, student.vectors)
+
+    def readings(self, student: Student, digest: str, read: Read) -> Read:
+        """Untuned vectors of queries, which signals ask for: else known queries still cost a model call."""
+        return self._before("reading", student, digest, read).vectors
+
+    def _before(self, kind: str, student: Student, digest: str, read: Read) -> CachedVectors:
+        if self._shared:
+            behind = self._shared(f"{kind}:{digest}", student.tokens)
+            read = self._named(f"shared_{kind}", CachedVectors(read, behind)).vectors
+        return self._named(kind, CachedVectors(read, Lru(self._size)))
+
+    def _named(self, name: str, layer: CachedVectors) -> CachedVectors:
+        self.layers[name] = layer
+        return layer

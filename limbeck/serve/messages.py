@@ -4,27 +4,33 @@
 ignored, as those clients send some; in a document they are refused, since a misspelt one would be graded as empty.
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from limbeck.serve.ranker import Ranked, RankedDocument
+from limbeck.relevance import LEVELS
+from limbeck.serve.ranker import Ranked, RankedDocument, Similar
 
 MAX_QUERY = 1_000  # characters
 MAX_BODY = 1 << 20  # bytes
 MAX_DOCUMENTS = 1_000
+MOST_EXPLAINED = 20  # Pins of an answer: each is read again once for each of its sources
 EXAMPLE = 'Send {"query": "…", "documents": ["…", {"id": "…"}], "top_n": 10}'
 
+T = TypeVar("T")
 Query = Annotated[str, Meta(min_length=1, max_length=MAX_QUERY)]
 
 
 class Refused(Exception):  # noqa: N818 -- an answer rather than a fault
-    """A request that cannot be answered: the HTTP status, what is wrong, and what to do about it."""
+    """A request that cannot be answered: the HTTP status, what is wrong, what to do about it, and further headers."""
 
-    def __init__(self, status: int, error: str, remedy: str | None = None) -> None:
+    def __init__(
+        self, status: int, error: str, remedy: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(error)
-        self.status, self.error, self.remedy = status, error, remedy
+        self.status, self.error, self.remedy, self.headers = status, error, remedy, headers
 
 
 class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -84,23 +90,47 @@ class SearchRequest(msgspec.Struct):
     k: Annotated[int, Meta(ge=1)] | None = None
     language: str | None = None
     country: str | None = None
+    why: Annotated[int, Meta(ge=0, le=MOST_EXPLAINED)] = 0
 
 
 class SearchAnswer(msgspec.Struct):
-    """The best `k` Pins, most relevant first."""
+    """The best `k` Pins, most relevant first, and which student graded them.
+
+    `degraded` says what was left out for want of time; null where nothing was.
+    """
 
     query: str
+    model: str
+    degraded: str | None
     results: list[Ranked]
+
+
+class CompareRequest(msgspec.Struct):
+    """`GET /compare`, a page."""
+
+    q: Query
+    left: str = "text match"
+    right: str = "student"
+
+
+class SimilarRequest(msgspec.Struct):
+    """`GET /similar`."""
+
+    pin_id: Annotated[str, Meta(min_length=1)]
+    k: Annotated[int, Meta(ge=1)] | None = None
+
+
+class SimilarAnswer(msgspec.Struct):
+    """The `k` Pins nearest to a Pin, nearest first, and whose vectors they are near in."""
+
+    pin_id: str
+    model: str
+    results: list[Similar]
 
 
 def read_rerank(body: bytes) -> RerankRequest:
     """The request in a body; `Refused` says what is wrong with it."""
-    try:
-        request = msgspec.json.decode(body, type=RerankRequest)
-    except msgspec.ValidationError as error:
-        raise Refused(422, str(error), EXAMPLE) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, f"the body is not JSON: {error}", EXAMPLE) from None
+    request = decoded(body, RerankRequest, EXAMPLE)
     _check_query(request.query)
     for number, document in enumerate(request.documents):
         if isinstance(document, Document):
@@ -108,16 +138,36 @@ def read_rerank(body: bytes) -> RerankRequest:
     return request
 
 
-def read_search(parameters: dict[str, str], most: int) -> SearchRequest:
+def read_search(parameters: Mapping[str, str], most: int) -> SearchRequest:
     """The request in a query string; `most` is how many Pins may be asked for."""
-    given = {name: value for name, value in parameters.items() if value}
-    try:
-        request = msgspec.convert(given, SearchRequest, strict=False)
-    except msgspec.ValidationError as error:
-        raise Refused(422, str(error), "Ask /search?q=words&k=20") from None
+    request = _converted(parameters, SearchRequest, "Ask /search?q=words&k=20")
     _check_query(request.q)
-    if request.k is not None and request.k > most:
-        raise Refused(422, f"k is {request.k}", f"Ask for 1 to {most} Pins")
+    _check_count(request.k, most)
+    return request
+
+
+def read_compare(parameters: Mapping[str, str], rankers: Sequence[str]) -> CompareRequest:
+    """The request in a query string; `rankers` are those that there are."""
+    request = _converted(parameters, CompareRequest, "Ask /compare?q=words")
+    _check_query(request.q)
+    for name in (request.left, request.right):
+        if name not in rankers:
+            raise Refused(422, f"there is no ranker {name!r}", f"There are: {', '.join(rankers)}")
+    return request
+
+
+def read_level(parameters: Mapping[str, str]) -> int | None:
+    """The level that a page is to show alone, if any."""
+    level = parameters.get("level")
+    if level and level not in map(str, LEVELS):
+        raise Refused(422, f"there is no level {level!r}", "Levels are 1 to 5")
+    return int(level) if level else None
+
+
+def read_similar(parameters: Mapping[str, str], most: int) -> SimilarRequest:
+    """The request in a query string; `most` is how many Pins may be asked for."""
+    request = _converted(parameters, SimilarRequest, "Ask /similar?pin_id=…&k=20")
+    _check_count(request.k, most)
     return request
 
 
@@ -137,6 +187,29 @@ def result(graded: RankedDocument, document: str | Document | None) -> RerankRes
 def relevance_score(expected_level: float) -> float:
     """Level 1 is 0, level 5 is 1."""
     return round(min(max((expected_level - 1) / 4, 0.0), 1.0), 6)
+
+
+def decoded(body: bytes, kind: type[T], example: str) -> T:
+    """A body as a request; `Refused` shows the example."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Refused(422, str(error), example) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, f"the body is not JSON: {error}", example) from None
+
+
+def _converted(parameters: Mapping[str, str], kind: type[T], remedy: str) -> T:
+    """Parameters as a request; empty ones are as those that were not sent, as forms send them."""
+    try:
+        return msgspec.convert({name: value for name, value in parameters.items() if value}, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(422, str(error), remedy) from None
+
+
+def _check_count(k: int | None, most: int) -> None:
+    if k is not None and k > most:
+        raise Refused(422, f"k is {k}", f"Ask for 1 to {most} Pins")
 
 
 def _check_query(query: str) -> None:

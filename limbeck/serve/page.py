@@ -1,48 +1,115 @@
-"""The search page: one template, one style sheet inside it, no script, nothing fetched from elsewhere."""
+"""The pages as HTML: search, a Pin and why it was found, two rankers side by side. Nothing comes from elsewhere."""
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import jinja2
 
 from limbeck.relevance import LEVEL_NAMES, LEVELS
-from limbeck.serve.ranker import Ranked
+from limbeck.serve.compare import Column
+from limbeck.serve.ranker import Pin, Ranked, Similar
+from limbeck.serve.why import Said, Told
+from limbeck.signals.marks import Span
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "pages"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_SCRIPT = (_FOLDER / "page.js").read_text(encoding="utf-8")
+
+
+def _hashed(text: str) -> str:
+    """A source that a policy allows by what it says."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src {_hashed(_STYLE)}; script-src {_hashed(_SCRIPT)}; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept",
+}
+HasPicture = Callable[[str], bool]
+SIGNALS = {
+    "engagement.pin": "clicks and saves of the Pin",
+    "engagement.pair": "clicks and saves for this query",
+    "searchsage.query": "the query, as the log knows it",
+    "searchsage.pin": "the Pin, as the log knows it",
+    "searchsage": "the log's likeness of both",
+    "pinsage.pin": "the boards it is on",
+    "pinsage": "likeness of its boards to the query",
 }
 
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows: the form as it was sent, then results or what was wrong with it."""
+    """What every page shows: the form as it was sent, and what was wrong with it, if anything."""
 
     pins: int
     query: str = ""
     language: str = ""
-    results: Sequence[Ranked] | None = None
     error: str | None = None
     remedy: str | None = None
 
 
-def render(view: View, has_picture: Callable[[str], bool]) -> str:
+@dataclass(frozen=True)
+class SearchView(View):
+    """Results, of one level alone where one is chosen; none before anything was searched for."""
+
+    found: Sequence[Ranked] | None = None
+    level: int | None = None
+    degraded: str | None = None
+
+    @property
+    def results(self) -> Sequence[Ranked] | None:
+        """What of the Pins found is shown."""
+        return self.found and [pin for pin in self.found if self.level in (None, pin.level)]
+
+    @property
+    def languages(self) -> Mapping[str, int]:
+        """How many of the Pins found are in each language, the most frequent first."""
+        return dict(Counter(pin.language for pin in self.found or () if pin.language).most_common())
+
+    @property
+    def levels(self) -> Mapping[int, int]:
+        """How many of the Pins found have each level, the highest first."""
+        return dict(sorted(Counter(pin.level for pin in self.found or ()).items(), reverse=True))
+
+
+@dataclass(frozen=True)
+class PinView(View):
+    """A Pin, what it says, and why it has its level, where a query is given; Pins like it."""
+
+    pin: Pin | None = None
+    grade: Ranked | None = None
+    sources: Sequence[Said] = ()
+    signals: Sequence[Told] = ()
+    similar: Sequence[Similar] = ()
+
+
+@dataclass(frozen=True)
+class CompareView(View):
+    """The first Pins of two rankers, and where those that both have stand in each."""
+
+    names: Sequence[str] = ()
+    depth: int = 0
+    columns: Sequence[Column] = ()
+    lines: Sequence[tuple[int, int]] = ()
+    judgments: Mapping[str, float] = field(default_factory=dict)
+
+
+def render(view: View, has_picture: HasPicture) -> str:
     """The page as HTML."""
 
     def picture(image: str | None) -> str | None:
         return f"/images/{quote(image)}" if image and has_picture(image) else None
 
-    return _TEMPLATE.render(view=view, picture=picture, site=site, bar=bar, names=LEVEL_NAMES, style=_STYLE)
+    return _TEMPLATES[type(view)].render(view=view, picture=picture)
 
 
 def site(link: str | None) -> str | None:
@@ -63,6 +130,22 @@ def bar(probabilities: Sequence[float]) -> list[tuple[int, float, float]]:
     return parts
 
 
+def pieces(text: str, spans: Sequence[Span]) -> list[tuple[str, bool]]:
+    """A text in parts, and whether each lies within a span."""
+    bounds = [0, *(bound for span in spans for bound in span), len(text)]
+    return [(text[a:b], i % 2 == 1) for i, (a, b) in enumerate(pairwise(bounds)) if b > a]
+
+
+def named(pin: Pin) -> str:
+    """What a Pin is called by."""
+    return pin.title or pin.description or pin.pin_id
+
+
+def asked(**parameters: object) -> str:
+    """A query string of those parameters that say anything."""
+    return urlencode({name: value for name, value in parameters.items() if value})
+
+
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),
     autoescape=True,
@@ -70,4 +153,20 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATE = _ENVIRONMENT.get_template("page.html")
+_ENVIRONMENT.globals.update(
+    site=site,
+    bar=bar,
+    pieces=pieces,
+    named=named,
+    asked=asked,
+    path=lambda pin_id: quote(pin_id, safe=""),
+    signal=lambda name: SIGNALS.get(name, name),
+    names=LEVEL_NAMES,
+    style=_STYLE,
+    script=_SCRIPT,
+)
+_TEMPLATES: Mapping[type[View], jinja2.Template] = {
+    SearchView: _ENVIRONMENT.get_template("search.html"),
+    PinView: _ENVIRONMENT.get_template("pin.html"),
+    CompareView: _ENVIRONMENT.get_template("compare.html"),
+}

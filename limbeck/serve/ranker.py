@@ -1,32 +1,37 @@
 """Relevance of Pins and of documents to a query, and their order: all of the service but HTTP."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from limbeck.errors import InputError
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
-from limbeck.serve.cache import CachedVectors, Embedder
+from limbeck.serve.budget import Budget, Pace
+from limbeck.serve.cache import Caches
+from limbeck.serve.others import CANDIDATES, Others
 from limbeck.serve.retrieve import EmbeddedRetriever, Retriever
+from limbeck.serve.why import Why, why
 
 # With a filter, so many times the candidates are retrieved: those that do not pass are never graded.
 FILTERED_MORE = 4
+OWN = ("text match", "nearest vectors", "student")  # the rankers that every service has
 Fields = Mapping[str, object]
+Stage = Callable[[str], contextlib.AbstractContextManager[None]]
 
 
-class Grade(msgspec.Struct, frozen=True):
-    """How relevant something is: the most probable level, the expected one (1.0–5.0) and all five probabilities."""
-
-    level: int
-    expected_level: float
-    probabilities: tuple[float, ...]
+def untimed(stage: str) -> contextlib.AbstractContextManager[None]:
+    """For a ranker whose stages nobody times."""
+    return contextlib.nullcontext()
 
 
-class Ranked(Grade, frozen=True):
-    """A Pin in an answer."""
+class Pin(msgspec.Struct, frozen=True):
+    """What is shown of a Pin."""
 
     pin_id: str
     title: str | None
@@ -34,12 +39,31 @@ class Ranked(Grade, frozen=True):
     image: str | None
     link: str | None
     language: str | None
+    country: str | None
 
 
-class RankedDocument(Grade, frozen=True):
-    """A document in an answer; `index` is its place among those asked about, from 0."""
+class Ranked(Pin, frozen=True):
+    """A Pin in an answer: its most probable level, the expected one (1.0–5.0) and all five probabilities."""
+
+    level: int
+    expected_level: float
+    probabilities: tuple[float, ...]
+    why: Why | UnsetType = UNSET
+
+
+class Similar(Pin, frozen=True):
+    """A Pin near another; `similarity` is the inner product of their vectors."""
+
+    similarity: float
+
+
+class RankedDocument(msgspec.Struct, frozen=True):
+    """A document in an answer, graded as Pins are; `index` is its place among those asked about, from 0."""
 
     index: int
+    level: int
+    expected_level: float
+    probabilities: tuple[float, ...]
 
 
 class UnknownPins(InputError):  # noqa: N818 -- named after what it names
@@ -51,11 +75,19 @@ class UnknownPins(InputError):  # noqa: N818 -- named after what it names
 
 
 class Ranker:
-    """Grades with one student over one index. Threads may share it."""
+    """Grades with one student over one index. Threads may share it; `stage` times the parts of its work."""
 
-    def __init__(self, store: Store, retriever: Retriever | None = None, queries: Embedder | None = None) -> None:
-        self._store = store
-        self._queries = queries or CachedVectors(store.student)
+    def __init__(
+        self,
+        store: Store,
+        retriever: Retriever | None = None,
+        stage: Stage = untimed,
+        caches: Caches | None = None,
+        others: Others | None = None,
+    ) -> None:
+        self._store, self._stage, self._pace, self._others = store, stage, Pace(), others
+        self.caches = caches or Caches()
+        self._queries = self.caches.queries(store.student, store.digest)
         self._retriever = retriever or EmbeddedRetriever(store.lexical, store.nearest, self._queries)
 
     def __len__(self) -> int:
@@ -67,20 +99,48 @@ class Ranker:
         return self._store.model
 
     def search(
-        self, query: str, k: int, candidates: int, language: str | None = None, country: str | None = None
+        self,
+        query: str,
+        k: int,
+        candidates: int,
+        language: str | None = None,
+        country: str | None = None,
+        budget: Budget | None = None,
     ) -> list[Ranked]:
         """The `k` most relevant of up to `candidates` Pins found for the query, highest expected level first.
 
-        `language` and `country` leave out Pins that state another one.
+        `language` and `country` leave out Pins that state another one. When little is left of `budget`, fewer
+        candidates are graded, the first that were found and never fewer than `k`; `budget.degraded` then says so.
         """
         wanted = {name: value for name, value in (("language", language), ("country", country)) if value}
-        found = self._retriever.retrieve(query, candidates * (FILTERED_MORE if wanted else 1))
+        with self._stage("retrieve"):
+            found = self._retriever.retrieve(query, candidates * (FILTERED_MORE if wanted else 1))
         rows = self._store.rows(found)
         rows = rows[rows >= 0]
         if wanted:
             fitting = [_fits(pin, wanted) for pin in self._store.shown(rows)]
             rows = rows[np.asarray(fitting, dtype=bool)]
-        return self._ranked(query, rows[:candidates])[:k]
+        return self._ranked(query, self._affordable(rows[:candidates], k, budget or Budget()))[:k]
+
+    @property
+    def rankers(self) -> tuple[str, ...]:
+        """Those that can be set side by side."""
+        return (*OWN, *(self._others.names if self._others else ()))
+
+    def first(self, ranker: str, query: str, k: int, candidates: int) -> list[Ranked]:
+        """The first `k` Pins by one of `rankers`. Models give their own grades; with others, the student gives them."""
+        if ranker == "student":
+            return self.search(query, k, candidates)
+        if self._others and ranker in self._others.names:
+            pins = self.search(query, CANDIDATES, candidates)
+            grades = _grades(self._others.grade(ranker, query, self._store.rows([pin.pin_id for pin in pins])))
+            return _in_order([msgspec.structs.replace(pin, **grade) for pin, grade in zip(pins, grades)])[:k]
+        if ranker == "text match":
+            found = self._store.lexical.search(query, k)
+        else:
+            found = self._store.nearest.search(self._queries.vectors([query])[0], k)
+        rows = self._store.rows([pin for pin, _ in found])
+        return self._graded(query, rows[rows >= 0])
 
     def rerank(self, query: str, pin_ids: Sequence[str]) -> list[Ranked]:
         """These Pins, highest expected level first, equal ones by pin_id; `UnknownPins` where the index lacks some."""
@@ -99,6 +159,45 @@ class Ranker:
         """Five probabilities for each of the Pins, float32 (n, 5), in their order."""
         return self._grade_rows(query, self._known(pin_ids))
 
+    def explained(self, query: str, ranked: Sequence[Ranked], most: int) -> list[Ranked]:
+        """The same answer, the first `most` Pins with the reasons for their levels (`why.py`)."""
+        reasons = [self.why(query, pin.pin_id) for pin in ranked[:most]]
+        return [*(msgspec.structs.replace(p, why=w) for p, w in zip(ranked, reasons)), *ranked[most:]]
+
+    def says(self, pin_id: str) -> dict[str, Any]:
+        """What a Pin says, by source, as far as the student reads it; `UnknownPins` where the index lacks it."""
+        [said] = self._store.texts.of(self._store.match_rows[self._known([pin_id])])
+        return {source: said[source] for source in self._store.text.sources if said[source]}
+
+    def why(self, query: str, pin_id: str) -> Why:
+        """Why a Pin has its level for a query; `UnknownPins` where the index lacks it."""
+        return why(self._store, query, self._queries.vectors([query]), int(self._known([pin_id])[0]))
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts as the student reads them, float32 (n, d)."""
+        return self._store.student.vectors(texts)
+
+    def similar(self, pin_id: str, k: int) -> list[Similar]:
+        """The `k` Pins whose vectors are nearest to a Pin's, nearest first; `UnknownPins` where there is none."""
+        row = self._known([pin_id])[0]
+        near = self._store.nearest.search(self._store.vectors.matrix[row], k + 1)
+        scores = {pin: score for pin, score in near if pin != pin_id}
+        rows = self._store.rows(list(scores))
+        pins = self._store.shown(rows[rows >= 0])
+        return [Similar(**pin, similarity=round(scores[pin["pin_id"]], 6)) for pin in pins][:k]
+
+    def pin(self, pin_id: str) -> Pin:
+        """What is shown of a Pin; `UnknownPins` where the index lacks it."""
+        [shown] = self._store.shown(self._known([pin_id]))
+        return Pin(**shown)
+
+    def _affordable(self, rows: np.ndarray, k: int, budget: Budget) -> np.ndarray:
+        """As many of the first rows as can be graded in time, and at least `k`."""
+        count = max(k, self._pace.within(budget.left, len(rows)))
+        if count < len(rows):
+            budget.degraded = "fewer candidates"
+        return rows[:count]
+
     def _known(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Rows of Pins, all of them known."""
         rows = self._store.rows(pin_ids)
@@ -107,9 +206,15 @@ class Ranker:
         return rows
 
     def _grade_rows(self, query: str, rows: np.ndarray) -> np.ndarray:
-        store = self._store
-        features = store.match.features(query, store.match_rows[rows])
-        return store.student.probabilities(self._queries.vectors([query]), store.vectors.matrix[rows], features)
+        store, begun = self._store, time.perf_counter()
+        with self._stage("embed"):
+            vector = self._queries.vectors([query])
+        with self._stage("features"):
+            features = store.signals.features(query, store.match_rows[rows])
+        with self._stage("grade"):
+            found = store.student.probabilities(vector, store.vectors.matrix[rows], features)
+        self._pace.measured(len(rows), time.perf_counter() - begun)
+        return found
 
     def _grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
         """Five probabilities per document, in their order: Pins by what the index holds, texts by what they say."""
@@ -123,21 +228,27 @@ class Ranker:
 
     def _grade_texts(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
         store = self._store
-        features = store.match.features_of(query, documents)
-        vectors = store.student.vectors([store.compose(d) for d in documents])
+        texts = [store.compose(d) for d in documents]
+        features, vectors = store.signals.features_of(query, documents, store.read(texts)), store.student.vectors(texts)
         return store.student.probabilities(self._queries.vectors([query]), vectors, features)
 
     def _ranked(self, query: str, rows: np.ndarray) -> list[Ranked]:
+        return _in_order(self._graded(query, rows))
+
+    def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
         if not len(rows):
             return []
         grades = _grades(self._grade_rows(query, rows))
-        pins = [{k: v for k, v in pin.items() if k != "country"} for pin in self._store.shown(rows)]
-        ranked = [Ranked(**grade, **pin) for grade, pin in zip(grades, pins)]
-        return sorted(ranked, key=lambda r: (-r.expected_level, r.pin_id))
+        return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows), grades)]
+
+
+def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """Highest expected level first, equal ones by pin_id."""
+    return sorted(ranked, key=lambda r: (-r.expected_level, r.pin_id))
 
 
 def _grades(distribution: np.ndarray) -> list[dict[str, Any]]:
-    """The fields of a `Grade` for each row, rounded so that the last bits decide no order."""
+    """What a grade consists of, for each row, rounded so that the last bits decide no order."""
     expected = expected_level(distribution).astype(np.float64).round(6).tolist()
     levels = (distribution.argmax(axis=1) + 1).tolist()
     rows = distribution.astype(np.float64).round(6).tolist()

@@ -26,6 +26,7 @@ class MatchIndex:
     """Match features of (query, Pin) pairs, for known Pins and for documents given as text. Threads may share it."""
 
     names = NAMES
+    groups = ()  # a match feature is never missing
 
     def __init__(self, folder: Path) -> None:
         found = feather.read_table(folder / "terms.arrow")

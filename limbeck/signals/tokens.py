@@ -15,7 +15,7 @@ from limbeck.text.scripts import UNSPACED
 MOST_CHARACTERS = 40  # of a word or a number: what is longer is no word, and its rest is not read
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[./]\d+)*"
 _WORD = rf"[^\W\d_](?:(?!{UNSPACED})[\p{{L}}\p{{M}}])*"
-_SURFACE = regex.compile(rf"{UNSPACED}+|{_NUMBER}|{_WORD}")
+SURFACE = regex.compile(rf"{UNSPACED}+|{_NUMBER}|{_WORD}")
 _STARTS_UNSPACED = regex.compile(UNSPACED)
 _HAN = regex.compile(r"\p{Han}")
 _OTHER_DIGIT = regex.compile(r"(?![0-9])\d")
@@ -43,7 +43,7 @@ def terms(text: str) -> list[str]:
 
 def surfaces(text: str) -> list[str]:
     """The words, numbers and unspaced runs of a text, folded, in order."""
-    found: list[str] = _SURFACE.findall(fold(text))
+    found: list[str] = SURFACE.findall(fold(text))
     return found
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from limbeck.errors import InputError
+from limbeck.settings import Captions, Recipe
+from limbeck.workspace import Workspace
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -16,6 +18,13 @@ def find(patterns: Sequence[str], folder: Path) -> list[Path]:
     """The files that `patterns` name, in the order of the patterns, those of a glob by name; none of them twice."""
     found = [path for pattern in patterns for path in _matches(pattern, folder)]
     return list(dict.fromkeys(found))
+
+
+def pictures(recipe: Recipe, ws: Workspace) -> Path:
+    """What the paths of pictures are relative to: the world's own pictures, or the folder that the recipe names."""
+    if recipe.world is not None:
+        return ws.folder("images/pins") if ws.has("images/pins") else ws.root / "images"
+    return recipe.folder / Path(expand((recipe.captions or Captions()).folder)).expanduser()
 
 
 def _matches(pattern: str, folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The baseline that needs no training: the cosine of untuned embeddings, calibrated to five levels."""
+"""Baselines: the cosine of a query's and a Pin's vector, untuned or learnt from the log, calibrated to five levels."""
 
 import copy
 
@@ -7,17 +7,19 @@ import pyarrow as pa
 
 from limbeck import calibration
 from limbeck.relevance import from_columns
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.signals.signal import Read
+from limbeck.student.encode import Vectors
 
 
 class CosineGrader:
-    """Cosine of the untuned encoder's query and Pin vectors, as a Grader. A Pin without a vector has cosine zero."""
+    """Cosine of query and Pin vectors, as a Grader. A Pin without a vector has cosine zero."""
 
-    name = "cosine"
+    def __init__(self, encode: Read, vectors: Vectors, judged: pa.Table, name: str = "cosine") -> None:
+        """`judged` (query, pin_id, p1…p5): the training judgments that the calibration is fitted on.
 
-    def __init__(self, encoder: Encoder, vectors: Vectors, judged: pa.Table) -> None:
-        """`judged` (query, pin_id, p1…p5): the training judgments that the calibration is fitted on."""
-        self._encoder, self._vectors = encoder, vectors
+        `encode` gives vectors of queries; untuned ones are compared with untuned `vectors`, learnt ones with learnt.
+        """
+        self._encode, self._vectors, self.name = encode, vectors, name
         self._calibration = calibration.fit(self._cosines(judged), from_columns(judged))
 
     def grade(self, pairs: pa.Table) -> np.ndarray:
@@ -36,7 +38,7 @@ class CosineGrader:
             return np.zeros(0, np.float32)
         distinct = sorted(set(queries))
         number = {q: i for i, q in enumerate(distinct)}
-        query = _unit(self._encoder.encode(distinct, "queries"))[[number[q] for q in queries]]
+        query = _unit(self._encode(distinct))[[number[q] for q in queries]]
         return np.einsum("nd,nd->n", query, _unit(self._vectors.of(pairs.column("pin_id").to_pylist())))
 
 

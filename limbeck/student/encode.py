@@ -1,6 +1,8 @@
 """Texts to vectors in bulk, and vectors of Pins by their ids."""
 
 import functools
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from limbeck.inference.reader import Reader
 from limbeck.progress import track
 from limbeck.records import empty
 from limbeck.settings import Student
-from limbeck.student.model import create_tower, load_tower
+from limbeck.student.model import TOWER, create_tower, load_tower
 
 
 class Encoder:
@@ -22,6 +24,7 @@ class Encoder:
 
     def __init__(self, tower: SentenceTransformer, modules: Sequence[nn.Module]) -> None:
         self._device, self._reader, self._after = tower.device, Reader(tower), list(modules)[2:]
+        self.tokens = self._reader.tokens
 
     @classmethod
     def of_student(cls, folder: Path) -> "Encoder":
@@ -37,8 +40,12 @@ class Encoder:
 
     def encode(self, texts: Sequence[str], what: str = "embedding") -> np.ndarray:
         """Vectors of the texts, float32 (n, d), in their order."""
+        return self.project(self.read(texts, what))
+
+    def read(self, texts: Sequence[str], what: str = "embedding") -> np.ndarray:
+        """What comes out of the pooling, before the modules after it: float32 (n, backbone size)."""
         with track(what, len(texts), "texts") as advance:
-            return self.project(self._reader.texts(texts, advance))
+            return self._reader.texts(texts, advance)
 
     @torch.inference_mode()
     def project(self, base: np.ndarray) -> np.ndarray:
@@ -47,6 +54,37 @@ class Encoder:
         for module in self._after:
             features = module(features)
         return features["sentence_embedding"].cpu().numpy()
+
+
+def save_untuned(settings: Student, folder: Path) -> None:
+    """Write the backbone as it comes as a tower of its own, for whoever has to read texts without a student."""
+    tower = create_tower(settings, seed=0)
+    SentenceTransformer(modules=[tower[0], tower[1]]).save_pretrained(str(folder / TOWER), create_model_card=False)
+
+
+class Remembered:
+    """Reading whose last texts are kept: who asks for the same text again, for another purpose, waits for no model."""
+
+    def __init__(self, read: Callable[[Sequence[str]], np.ndarray], size: int) -> None:
+        self._read, self._size = read, size
+        self._held: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of the texts, float32 (n, d), in their order."""
+        if not texts:
+            return self._read(texts)
+        with self._lock:
+            known = {text: self._held[text] for text in texts if text in self._held}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            read = dict(zip(missing, self._read(missing)))
+            known |= read
+            with self._lock:
+                self._held |= read
+                while len(self._held) > self._size:
+                    self._held.popitem(last=False)
+        return np.stack([known[text] for text in texts])
 
 
 class Vectors:

@@ -9,23 +9,26 @@ import pyarrow as pa
 import torch
 
 from limbeck.relevance import softmax
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.signals.signal import Group
+from limbeck.student.encode import Encoder, Remembered, Vectors
 from limbeck.student.model import Head
 
 ROWS_PER_BATCH = 16_384
+READINGS = 2_048  # texts whose untuned vectors are kept: a signal may ask for them after the tower
 
 
 class Features(Protocol):
-    """Where the match features of (query, Pin) come from: `signals/match.py`."""
+    """Where the features of (query, Pin) come from: `signals/joined.py`."""
 
     names: tuple[str, ...]
+    groups: tuple[Group, ...]
 
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Row numbers of Pins; −1 for unknown ones."""
         ...
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
-        """Features of row-aligned queries and Pins, float32 (n, f)."""
+        """Features of row-aligned queries and Pins, float32 (n, f); the last are those of `groups`, NaN if missing."""
         ...
 
 
@@ -34,13 +37,15 @@ class Student:
 
     def __init__(self, folder: Path) -> None:
         self._encoder = Encoder.of_student(folder)
+        self.read = Remembered(self._encoder.read, READINGS)
+        self.tokens = self._encoder.tokens
         self._head = Head.load(folder)
         self.features = self._head.features
         self.vector_size = self._head.vector_size
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of queries or composed Pin texts, float32 (n, d)."""
-        return self._encoder.encode(texts).reshape(len(texts), self.vector_size)
+        return self._encoder.project(self.read(texts)).reshape(len(texts), self.vector_size)
 
     @torch.inference_mode()
     def probabilities(self, query: np.ndarray, pins: np.ndarray, features: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from limbeck.progress import track
 from limbeck.relevance import from_columns
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.signals.signal import Group, Read
+from limbeck.student.encode import Vectors
 from limbeck.student.grade import Features
 
 ROWS_PER_BATCH = 16_384
@@ -24,7 +25,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Examples:
-    """Pairs to learn from: numbers of query and Pin (n,), match features (n, f), probabilities to reach (n, 5)."""
+    """Pairs to learn from: numbers of query and Pin (n,), features (n, f), probabilities to reach (n, 5)."""
 
     query: np.ndarray
     pin: np.ndarray
@@ -39,29 +40,37 @@ class Lessons:
     """All queries and Pins that any training of this run touches: each text is embedded once for all of them."""
 
     def __init__(
-        self, pairs: Sequence[pa.Table], texts: pa.Table, match: Features, encoder: Encoder | None, base: Vectors
+        self, pairs: Sequence[pa.Table], texts: pa.Table, match: Features, read: Read | None, base: Vectors
     ) -> None:
-        """`texts` has pin_id and text; without an `encoder` the backbone is to be tuned and reads the texts itself."""
+        """`texts` has pin_id and text; `read` and `base` give untuned vectors of queries and of Pins.
+
+        Where nothing reads, the backbone is to be tuned and reads the texts itself.
+        """
         queries = sorted({q for p in pairs for q in p.column("query").unique().to_pylist()})
         pins = sorted({i for p in pairs for i in p.column("pin_id").unique().to_pylist()})
         text = dict(zip(texts.column("pin_id").to_pylist(), texts.column("text").to_pylist()))
         self._query = {q: i for i, q in enumerate(queries)}
         self._pin = {p: i for i, p in enumerate(pins)}
         self._match = match
-        self.queries = Texts(queries, encoder.encode(queries, "queries") if encoder else None)
-        self.pins = Texts([text.get(p, "") for p in pins], base.of(pins) if encoder else None)
+        self.queries = Texts(queries, read(queries) if read else None)
+        self.pins = Texts([text.get(p, "") for p in pins], base.of(pins) if read else None)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the match features."""
+        """Names of the features."""
         return self._match.names
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Which of the last features are those of signals, and may be missing together."""
+        return self._match.groups
 
     def examples(self, pairs: pa.Table) -> Examples:
         """Pairs with p1…p5 as numbers, features and targets."""
         queries, pins = pairs.column("query").to_pylist(), pairs.column("pin_id").to_pylist()
         rows = self._match.rows(pins)
         features = [np.zeros((0, len(self._match.names)), np.float32)]
-        with track("match features", len(queries), "pairs") as advance:
+        with track("features", len(queries), "pairs") as advance:
             for begin in range(0, len(queries), ROWS_PER_BATCH):
                 some = slice(begin, begin + ROWS_PER_BATCH)
                 features.append(self._match.pairs(queries[some], rows[some]))

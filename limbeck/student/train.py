@@ -19,20 +19,28 @@ from limbeck.batches import TokenBudgetSampler, lengths_of
 from limbeck.errors import InputError
 from limbeck.settings import Student
 from limbeck.student.lessons import Examples, Lessons, Texts
-from limbeck.student.model import Head, create_tower, save
+from limbeck.student.model import Head, create_tower, save, spans
 
 
 class Distillation(nn.Module):
-    """Tower and head together, as the trainer sees them: batches of row numbers in, a loss out."""
+    """Tower and head together, as the trainer sees them: batches of row numbers in, a loss out.
 
-    def __init__(self, tower: SentenceTransformer, head: Head, queries: Texts, pins: Texts) -> None:
+    In training, each row's Pin, query and pair are each unknown to the signals with probability `dropout`, so that what
+    is new at serving time has been met before.
+    """
+
+    def __init__(
+        self, tower: SentenceTransformer, head: Head, queries: Texts, pins: Texts, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.tower, self.head = tower, head
+        self.tower, self.head, self._dropout = tower, head, dropout
         self._queries, self._pins = queries, pins
 
     def forward(self, rows: torch.Tensor, features: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
         """`rows` (n, 2): numbers of query and Pin text; returns the soft cross-entropy as `loss`."""
         query, pin = self._embed(self._queries, rows[:, 0]), self._embed(self._pins, rows[:, 1])
+        if self.training and self._dropout and self.head.groups:
+            features = forget(features, self.head, torch.rand(len(features), 3).to(features.device) < self._dropout)
         return {"loss": nn.functional.cross_entropy(self.head(query, pin, features).float(), target)}
 
     def _embed(self, side: Texts, rows: torch.Tensor) -> torch.Tensor:
@@ -50,6 +58,16 @@ class Distillation(nn.Module):
             features = module(features)
         # Not by indexing: on several cores its gradient is summed in whatever order the threads come.
         return nn.functional.embedding(inverse, features["sentence_embedding"])
+
+
+def forget(features: torch.Tensor, head: Head, unknown: torch.Tensor) -> torch.Tensor:
+    """The features with NaN for the signals of the rows whose Pin, query or pair is `unknown` (n, 3)."""
+    pin, query, pair = unknown.unbind(dim=1)
+    hidden = {"pin": pin, "query": query, "pair": pin | query | pair}
+    mask = torch.zeros_like(features, dtype=torch.bool)
+    for group, begin, end in spans(head.features, head.groups):
+        mask[:, begin:end] = hidden[group.of][:, None]
+    return features.masked_fill(mask, torch.nan)
 
 
 class _Rows(Dataset[int]):
@@ -71,9 +89,9 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
         if not len(rows):
             raise InputError(f"no labelled pairs to {part} on", remedy="Label more queries: the split is by query")
     tower = create_tower(settings, seed)
-    head = Head(settings.vector_size, lessons.feature_names, settings.hidden)
+    head = Head(settings.vector_size, lessons.feature_names, settings.hidden, lessons.groups)
     head.standardise(parts["train"].features)
-    model = Distillation(tower, head, lessons.queries, lessons.pins)
+    model = Distillation(tower, head, lessons.queries, lessons.pins, settings.signal_dropout)
     model.to(tower.device)
     tower[0].requires_grad_(settings.tune == "all")
     loaders = {part: _loader(part, e, model, settings, seed) for part, e in parts.items()}

@@ -10,6 +10,7 @@ from unittest import mock
 import killed
 import numpy as np
 import pytest
+from longer import longer
 from PIL import Image
 from tiny_captioners import write_blip
 
@@ -173,7 +174,7 @@ def shards(shop):
     return {path.name: path.read_bytes() for path in (shop / "ws/tables/pictures").glob("*.parquet")}
 
 
-@pytest.mark.parametrize("call", [1, 3, 4])
+@pytest.mark.parametrize("call", [longer(1), 3, longer(4)])
 def test_killed_at_any_batch_no_picture_of_a_finished_shard_is_shown_again(made, shop, call):
     undisturbed = bring(shop)
     whole = undisturbed.table("pictures")
@@ -188,6 +189,7 @@ def test_killed_at_any_batch_no_picture_of_a_finished_shard_is_shown_again(made,
     assert finished.items() <= shards(shop).items()
 
 
+@pytest.mark.long
 def test_killed_and_changed_what_whole_shards_hold_is_still_not_shown_again(shop):
     killed.at(Captioner, "caption", 4, bring, shop)
     done = sum(bool(row["caption"]) for row in _rows(shards(shop)))

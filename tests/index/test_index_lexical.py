@@ -97,7 +97,7 @@ def test_operators_have_no_power(world: lexical.Lexical) -> None:
         assert {p for p, _ in plain} <= set(found(world, query))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=UNIMPORTANT)
+@settings(suppress_health_check=UNIMPORTANT)
 @given(query=st.text(st.characters(), max_size=60))
 def test_no_query_raises(world: lexical.Lexical, query: str) -> None:
     assert len(world.search(query, 3)) <= 3
@@ -162,7 +162,7 @@ def test_an_empty_catalogue_finds_nothing(tmp_path: Path) -> None:
     assert found(lexical.open(built(tmp_path / "i")), "anything") == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=UNIMPORTANT)
+@settings(suppress_health_check=UNIMPORTANT)
 @given(titles=st.lists(st.lists(st.sampled_from(["oak", "pine", "shelf", "猫"]), max_size=5), min_size=1, max_size=30))
 def test_every_pin_with_a_word_is_found_and_no_other(
     tmp_path_factory: pytest.TempPathFactory, titles: list[list[str]]

@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -26,7 +26,6 @@ def digests(folder):
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
 
-@settings(max_examples=40, deadline=None)
 @given(hnp.arrays(np.float32, (12, 4), elements=st.integers(-3, 3)), st.integers(1, 20))
 def test_few_vectors_are_all_compared(tmp_path_factory, matrix, k):
     folder = tmp_path_factory.mktemp("nearest")

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from longer import longer
 
-from limbeck.inference import packing, reader
+from limbeck.inference import packing, reader, tokens
 from limbeck.inference.packed import PackedEncoder
 from limbeck.inference.reader import Reader
 from limbeck.settings import Teacher
@@ -38,7 +39,7 @@ def half_precision(monkeypatch):
     monkeypatch.setattr(reader, "bf16", lambda: True)
 
 
-@pytest.mark.parametrize("pooling", ["cls", "lasttoken", "mean"])
+@pytest.mark.parametrize("pooling", [longer("cls"), longer("lasttoken"), "mean"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pairs_are_read_as_by_the_plain_model(encoders, family, pooling, single_precision):
     teacher = create(encoders[family], pooling)
@@ -119,11 +120,25 @@ def test_threads_are_given_back(encoders):
 
 
 @given(lengths=st.lists(st.integers(1, 200), min_size=1, max_size=200), budget=st.integers(1, 2_000))
-@settings(max_examples=50)
 def test_batches_hold_every_row_once_and_keep_the_budget(lengths, budget):
     counts = np.asarray(lengths)
     found = packing.batches(counts, budget)
     assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
     for rows in found:
-        assert len(rows) == 1 or counts[rows].sum() <= budget + counts[rows].max()
+        assert len(rows) == 1 or counts[rows].sum() <= budget
         assert len(set(-(-counts[rows] // packing.MULTIPLE))) == 1
+
+
+@given(lengths=st.lists(st.integers(3, 90), min_size=1, max_size=300))
+def test_products_are_of_few_sizes(lengths):
+    """Each new number of rows or tokens of a matrix product is compiled anew."""
+    texts = tokens.Ragged(np.arange(max(lengths), dtype=np.int32), np.asarray([0, max(lengths)]))
+    layout = tokens.Layout((0,), (np.zeros(0, np.int32),) * 2, (np.zeros(0, np.int64),) * 2, (0,), 512, False)
+    counts = np.asarray(lengths)
+    rows = tokens.Rows(layout, (texts,), (np.zeros(len(counts), np.int64),), counts[:, None])
+    for chosen in packing.batches(counts, 1_024):
+        batch, own = packing.pack(rows, chosen, True), counts[chosen]
+        assert len(batch.ids) % packing.TOKENS_MULTIPLE == 0
+        assert len(batch.firsts) % packing.MULTIPLE == 0
+        assert batch.ids[: own.sum()].tolist() == [token for n in own for token in range(n)]
+        assert batch.ids[batch.spread].view(batch.shape)[batch.present].tolist() == batch.ids[: own.sum()].tolist()

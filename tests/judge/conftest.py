@@ -9,7 +9,7 @@ from limbeck.judge import prompt
 from limbeck.judge.grade import JudgeGrader
 from limbeck.settings import Judge
 
-FAST = {"first_wait_seconds": 0.001, "longest_wait_seconds": 2.0, "timeout_seconds": 10.0, "concurrency": 4}
+FAST = {"first_wait_seconds": 0.001, "longest_wait_seconds": 2.0, "timeout_seconds": 120.0, "concurrency": 4}
 
 
 @pytest.fixture

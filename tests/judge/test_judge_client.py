@@ -74,7 +74,7 @@ TROUBLE = {
 @pytest.mark.parametrize("trouble", TROUBLE)
 def test_trouble_that_passes_leaves_no_trace_in_the_answers(endpoint, judging, trouble):
     endpoint.behave = once(TROUBLE[trouble])
-    grader = judging(timeout_seconds=0.7 if "slow" in trouble else 10.0)
+    grader = judging(timeout_seconds=0.7 if "slow" in trouble else 120.0)
     asked = pairs(3)
     found = grader.grade(asked)
     assert (found.dtype, found.shape) == (np.float32, (3, 5))

@@ -188,6 +188,7 @@ def settle(endpoint):
         time.sleep(0.5)
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_it_goes_on_and_asks_nothing_again_that_was_answered(endpoint, judging, tmp_path):
     def slowly(asked):
         time.sleep(0.02)

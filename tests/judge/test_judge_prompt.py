@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limbeck.errors import InputError
@@ -28,7 +28,6 @@ HOSTILE = [
 writing = st.text() | st.lists(st.sampled_from([*HOSTILE, "oak", "\n", '"', "\\"])).map("".join)
 
 
-@settings(max_examples=50)
 @given(writing, writing)
 @example("q", HOSTILE[0])
 @example("q", HOSTILE[5])
@@ -42,7 +41,6 @@ def test_whatever_is_said_stays_between_the_delimiters_and_can_be_read_back(quer
     assert sent.count(BEGIN) == sent.count(END) == 1
 
 
-@settings(max_examples=50)
 @given(writing)
 def test_nothing_invisible_is_sent(text):
     assert all(c.isprintable() or c in " \u200c\u200d" or c.isspace() for c in message("q", text).replace("\n", ""))

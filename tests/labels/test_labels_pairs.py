@@ -172,7 +172,7 @@ def test_test_queries_are_never_taken_nor_counted(files: list[Path]) -> None:
     assert sum(table.column("weight").to_pylist()) == pytest.approx(len(usable), rel=1e-5)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=UNIMPORTANT)
+@settings(suppress_health_check=UNIMPORTANT)
 @given(data=st.data())
 def test_any_log_is_sampled_as_stated(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     text = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x1f"), max_size=4)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.labels import soften
@@ -172,7 +172,6 @@ def test_a_damaged_shard_is_no_answer(labelled: Labelled, tmp_path: Path) -> Non
 KEY = st.tuples(st.sampled_from([f"q{i}" for i in range(8)]), st.sampled_from([*TEXTS, "gone"]))
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     keys=st.lists(KEY, unique=True, max_size=40),
     known=st.lists(KEY, unique=True, max_size=40),

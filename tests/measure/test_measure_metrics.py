@@ -19,7 +19,6 @@ def distributions(rng, n):
 
 
 @given(seeds)
-@settings(max_examples=30, deadline=None)
 def test_metrics_of_the_confusion_matrix_agree_with_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     truth, predicted = levels(rng, 40), levels(rng, 40)
@@ -38,7 +37,6 @@ def test_macro_f1_counts_only_levels_that_occur():
 
 
 @given(seeds, st.integers(1, 30))
-@settings(max_examples=40, deadline=None)
 def test_auroc_agrees_with_scikit_learn_with_ties_and_weights(seed, distinct):
     rng = np.random.default_rng(seed)
     scores, positive = rng.integers(0, distinct, 50) / 7, rng.random(50) < 0.4
@@ -51,7 +49,6 @@ def test_auroc_agrees_with_scikit_learn_with_ties_and_weights(seed, distinct):
 
 
 @given(seeds, st.integers(2, 30))
-@settings(max_examples=40, deadline=None)
 def test_spearman_under_weights_is_scipys_on_repeated_pairs(seed, distinct):
     rng = np.random.default_rng(seed)
     x, y = rng.integers(0, distinct, 40) / 3, rng.normal(size=40)
@@ -71,7 +68,6 @@ def test_what_cannot_be_computed_is_nan():
 
 
 @given(seeds)
-@settings(max_examples=20, deadline=None)
 def test_log_loss_agrees_with_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     truth, distribution = levels(rng, 30), distributions(rng, 30)
@@ -96,7 +92,6 @@ def test_calibration_error_by_hand():
 
 
 @given(seeds, st.integers(1, 15))
-@settings(max_examples=30, deadline=None)
 def test_bins_hold_equally_many_and_keep_equal_values_together(seed, bins):
     values = np.random.default_rng(seed).random(150)
     assert np.ptp(np.bincount(metrics.equal_mass_bins(values, bins), minlength=bins)) <= 1

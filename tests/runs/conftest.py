@@ -7,10 +7,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import forking
 import pytest
 import tiny_run
 from tiny_models import write_encoder
-from tiny_run import ALONE, PATIENCE, TINY, Ended, Home
+from tiny_run import PATIENCE, TINY, Ended, Home
 
 import limbeck
 from limbeck.settings import World
@@ -53,7 +54,7 @@ def twin_begun(home: Home) -> subprocess.Popen[str]:
     """The same recipe in another folder, run as a user would: a new interpreter, begun at once."""
     folder = shutil.copytree(home.folder, home.folder.with_name("elsewhere"))
     call = [sys.executable, "-m", "limbeck.cli", "--quiet", "run", TINY]
-    environment = {**os.environ, **ALONE, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
+    environment = {**os.environ, **forking.ALONE, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
     pipe = subprocess.PIPE
     return subprocess.Popen(call, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 

@@ -21,6 +21,7 @@ def run(home, copy, request):
     return begin
 
 
+@pytest.mark.long
 def test_a_teacher_is_made_anew_when_its_backbone_or_the_texts_change(run, copy):
     first = run(adapt=TABLE)
     assert first.code == 0, first.err
@@ -34,13 +35,15 @@ def test_a_teacher_is_made_anew_when_its_backbone_or_the_texts_change(run, copy)
     assert not Workspace(copy).has("models/adapted")
 
 
+@pytest.mark.long
 def test_without_adaptation_the_student_stays_as_it_was(run):
     ended = run("distill", TABLE)
     assert ended.code == 0, ended.err
     assert set(ended.made) >= {"models/adapted", "models/teacher", "soft_labels", "models/student"}
     assert "encoder_vectors" not in ended.made
     again = run("distill", TABLE | {"student": True})
-    assert set(again.made) == {"encoder_vectors", "models/student", "models/student-30", "models/student-human"}
+    students = {"models/student", "models/student-30", "models/student-human"}
+    assert set(again.made) == {"encoder_vectors", "signals/searchsage", *students}
 
 
 def test_a_student_on_another_backbone_cannot_begin_from_it(run):

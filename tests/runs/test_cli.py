@@ -24,8 +24,9 @@ COMMANDS = [
     "evaluate",
     "report",
     "serve",
+    "rate",
 ]
-GRADERS = ["text match", "cosine", "teacher", "student", "student-human"]
+GRADERS = ["text match", "cosine", "SearchSAGE", "teacher", "student", "student-human"]
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def wait():
     time.sleep(60)
 
 sys.argv = ["limbeck", "wait"]
-cli.main()
+cli.console()
 """
 
 
@@ -181,3 +182,27 @@ def test_ctrl_c_is_heard_even_where_python_drops_it():
     ended = subprocess.run([sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 130
     assert ended.stderr == "limbeck: Interrupted. What was finished is kept; the same command goes on from there.\n"
+
+
+LEAVES = """
+import atexit, sys
+from limbeck import cli
+
+class Lasting:
+    def __del__(self):
+        print("taken apart")
+
+sys.lasting = Lasting()
+atexit.register(print, "asked to be called")
+sys.argv = ["limbeck", *sys.argv[1:]]
+cli.console()
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["rnu"], 2)])
+def test_it_leaves_promptly_with_its_code_and_all_that_was_said(arguments, code):
+    ended = subprocess.run([sys.executable, "-c", LEAVES, *arguments], capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert "asked to be called" in ended.stdout
+    assert __version__ in ended.stdout or "'rnu'" in ended.stderr
+    assert "taken apart" not in ended.stdout

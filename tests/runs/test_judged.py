@@ -16,7 +16,7 @@ from limbeck.workspace import Workspace
 sys.path.append(str(Path(__file__).parents[1] / "judge"))
 from endpoint import Endpoint, well
 
-OTHERS = {"text match", "cosine", "teacher", "student", "student-human"}
+OTHERS = {"text match", "cosine", "SearchSAGE", "teacher", "student", "student-human"}
 
 
 @pytest.fixture
@@ -60,6 +60,7 @@ def test_a_judge_stands_beside_the_others(run, copy, endpoint, finished):
     assert len(endpoint.asked) == 2 * asked
 
 
+@pytest.mark.long
 def test_a_budget_stops_the_judge_alone_and_a_higher_one_goes_on(run, copy, endpoint):
     ended = run(most_calls=9)
     assert ended.code == 1
@@ -74,6 +75,7 @@ def test_a_budget_stops_the_judge_alone_and_a_higher_one_goes_on(run, copy, endp
     assert "judge.most_calls" not in (copy / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_an_endpoint_that_is_down_costs_the_others_nothing(run, copy, endpoint, finished):
     endpoint.behave = lambda asked: Response(status_code=500)
     ended = run("evaluate", retries=0)

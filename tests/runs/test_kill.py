@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import tiny_run
+from longer import longer
 from tiny_run import TINY, Crash, Home, No
 
 from limbeck.workspace import Workspace
@@ -77,10 +78,10 @@ def besiege(home: Home, finished, folder: Path, count: int, seed: int) -> int:
 
 
 def test_killed_at_random_moments_a_run_goes_on_to_the_same_tables(home, finished, tmp_path):
-    assert besiege(home, finished, tmp_path, 5, seed=1) == 5
+    assert besiege(home, finished, tmp_path, 3, seed=1) == 3
 
 
-@pytest.mark.parametrize("name", ["pins", "soft_labels"])
+@pytest.mark.parametrize("name", ["pins", longer("soft_labels")])
 def test_killed_between_two_shards_the_first_is_kept(home, copy, finished, name):
     Workspace(copy).remove(name)
     watched = Watched(home, copy)
@@ -113,7 +114,9 @@ def test_killed_around_every_commit(home, finished, tmp_path, when):
     watched.finish(finished)
 
 
-@pytest.mark.parametrize("name", ["evidence/parts", "models/teacher", "soft_labels", "evaluation/measures"])
+@pytest.mark.parametrize(
+    "name", [longer("evidence/parts"), longer("models/teacher"), "soft_labels", longer("evaluation/measures")]
+)
 def test_ctrl_c_is_one_line_and_the_run_goes_on(home, copy, finished, name):
     Workspace(copy).remove(name)
     command = home.start("--json", "run", TINY, "--workspace", copy)
@@ -143,6 +146,7 @@ CANNOT = (
 )
 
 
+@pytest.mark.long
 def test_a_file_that_may_not_grow_is_one_line_and_the_run_goes_on(home, copy, finished):
     Workspace(copy).remove("pins")
     ended = home.limbeck("--json", "run", TINY, "--workspace", copy, prepare=No(file_above=4_000))
@@ -168,7 +172,8 @@ def resize(disk: Path, kilobytes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["impressions", "evidence/parts", "index/lexical", "models/teacher", "evaluation/measures"]
+    "name",
+    ["impressions", *map(longer, ("models/teacher", "evidence/parts", "index/lexical", "evaluation/measures"))],
 )
 def test_a_full_disk_is_one_line_and_with_room_the_run_goes_on(home, finished, disk, name):
     root = shutil.copytree(finished.root, disk / "ws")
@@ -188,10 +193,10 @@ def test_a_full_disk_is_one_line_and_with_room_the_run_goes_on(home, finished, d
     ("file", "stale"),
     [
         ("tables/pins/00001-*.parquet", []),
-        ("tables/composed/00000-*.parquet", []),
-        ("tables/soft_labels/00000-*.parquet", ["models/student"]),
-        ("models/teacher-*/model.safetensors", ["soft_labels"]),
-        ("signals/match-*/*.npy", ["models/student"]),
+        longer("tables/composed/00000-*.parquet", []),
+        longer("tables/soft_labels/00000-*.parquet", ["models/student"]),
+        longer("models/teacher-*/model.safetensors", ["soft_labels"]),
+        longer("signals/match-*/*.npy", ["models/student"]),
     ],
 )
 def test_a_damaged_file_is_named_and_once_deleted_made_again(home, copy, finished, file, stale):

@@ -133,6 +133,7 @@ def besiege(home: Home, recipe: str, unlabelled: Path, undisturbed: tuple[str, s
     return hit
 
 
+@pytest.mark.long
 def test_killed_while_it_labels_nothing_is_lost_and_nothing_labelled_twice(home, recipe, unlabelled, undisturbed):
     assert besiege(home, recipe, unlabelled, undisturbed, 4) == {"soft_labels": 4}
 

@@ -10,17 +10,28 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import tiny_run
-from tiny_run import TINY, Command, Home
+from longer import longer
+from tiny_run import TINY, Home
 
-from limbeck import pipeline
+from limbeck import assembly, pipeline, teaching
 from limbeck.recipe_file import read
 from limbeck.records import INPUTS, KEYS, RECORDS, schema
 from limbeck.workspace import Workspace
 
 TABLES = [table for table in RECORDS if table not in ("pictures", "generated_captions")]  # the others: [captions] alone
 MODELS = {"models/teacher", "models/student", "models/student-30", "models/student-human"}
-INDEXES = {"images/pins", "evidence/parts", "signals/match", "index/lexical", "index/nearest"}
+INDEXES = {
+    "images/pins",
+    "evidence/parts",
+    "signals/match",
+    "signals/engagement",
+    "signals/searchsage",
+    "index/lexical",
+    "index/texts",
+    "index/nearest",
+}
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
+VECTORS = {"encoder_vectors", "signals/searchsage"}
 SEARCHABLE = {"pin_vectors", "index/nearest"}
 
 
@@ -63,34 +74,29 @@ def test_the_same_recipe_and_seed_give_the_same_bytes_wherever_they_lie(finished
 STUDENTS = MODELS - {"models/teacher"}
 TAUGHT = STUDENTS - {"models/student-human"}
 KNOBS = {
-    "measure.bootstrap was 50, is 60": ("evaluation/measures", {"report/page"}),
-    "student.epochs was 1.0, is 2.0": ("models/student", STUDENTS | SEARCHABLE | MEASURED),
-    "teacher.epochs was 1.0, is 2.0": ("models/teacher", {"soft_labels"} | TAUGHT | SEARCHABLE | MEASURED),
-    "max_tokens was 32, is 24": ("composed", {"soft_labels", "encoder_vectors"} | MODELS | SEARCHABLE | MEASURED),
+    "measure.bootstrap was 50, is 60": ({"measure": {"bootstrap": 60}}, "evaluation/measures", {"report/page"}),
+    "student.epochs was 1.0, is 2.0": (
+        {"student": {"epochs": 2}},
+        "models/student",
+        STUDENTS | SEARCHABLE | MEASURED,
+    ),
+    "teacher.epochs was 1.0, is 2.0": (
+        {"teacher": {"epochs": 2}},
+        "models/teacher",
+        {"soft_labels"} | TAUGHT | SEARCHABLE | MEASURED,
+    ),
+    "max_tokens was 32, is 24": (
+        {"text": {"max_tokens": 24}},
+        "composed",
+        {"soft_labels", *VECTORS} | MODELS | SEARCHABLE | MEASURED,
+    ),
 }
-CHANGES = (
-    {"measure": {"bootstrap": 60}},
-    {"student": {"epochs": 2}},
-    {"teacher": {"epochs": 2}},
-    {"text": {"max_tokens": 24}},
-)
 
 
-@pytest.fixture(scope="session")
-def turned(home, finished, tmp_path_factory) -> dict[str, Command]:
-    """For each knob, the run after it was turned; all at once, for there may be more than one core."""
-    commands = {}
-    for number, (why, changes) in enumerate(zip(KNOBS, CHANGES)):
-        root = shutil.copytree(finished.root, tmp_path_factory.mktemp("turned") / "ws")
-        recipe = home.write(f"turned-{number}", **changes)
-        commands[why] = home.start("--json", "run", recipe, "--workspace", root)
-    return commands
-
-
-@pytest.mark.parametrize("why", KNOBS)
-def test_a_knob_remakes_exactly_what_depends_on_it(turned, why):
-    first, others = KNOBS[why]
-    ended = turned[why].wait()
+@pytest.mark.parametrize("why", [why if "bootstrap" in why else longer(why) for why in KNOBS])
+def test_a_knob_remakes_exactly_what_depends_on_it(home, copy, why):
+    changes, first, others = KNOBS[why]
+    ended = home.limbeck("--json", "run", home.write("turned", **changes), "--workspace", copy)
     assert ended.code == 0, ended.err
     assert set(ended.made) == {first, *others}
     assert why in ended.made[first]
@@ -100,10 +106,10 @@ def test_a_knob_remakes_exactly_what_depends_on_it(turned, why):
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("impressions", "tables/impressions/00001-*.parquet"),
+        longer("impressions", "tables/impressions/00001-*.parquet"),
         ("soft_labels", "tables/soft_labels/00000-*.parquet"),
-        ("encoder_vectors", "tables/encoder_vectors/00000-*.parquet"),
-        ("models/student", "models/student-????????????????/tower/model.safetensors"),
+        longer("encoder_vectors", "tables/encoder_vectors/00000-*.parquet"),
+        longer("models/student", "models/student-????????????????/tower/model.safetensors"),
     ],
 )
 def test_a_file_that_is_gone_is_made_again_and_nothing_else(home, copy, finished, name, file):
@@ -165,7 +171,7 @@ def test_no_pair_of_a_test_query_is_labelled(finished, kept_back, table):
 
 def test_the_teacher_learns_from_no_test_query(home, copy, kept_back, monkeypatch):
     seen = {}
-    monkeypatch.setattr(pipeline.teacher_training, "train", lambda judged, *_: seen.update(judged))
+    monkeypatch.setattr(teaching.teacher_training, "train", lambda judged, *_: seen.update(judged))
     ws = Workspace(copy)
     ws.remove("models/teacher")
     pipeline.run(read(home.folder / TINY), ws, "teach")
@@ -197,6 +203,20 @@ def test_no_student_learns_from_a_test_query(home, copy, kept_back, monkeypatch)
         assert not (queries["train"] | queries["valid"]) & kept_back
 
 
+def test_searchsage_learns_from_no_test_query(home, finished, kept_back, monkeypatch, tmp_path):
+    seen = set()
+    monkeypatch.setattr(assembly.sage, "build", lambda pairs, *_: seen.update(pairs.column("query").to_pylist()))
+    ws = Workspace(finished.root)
+    assembly.searchsage(read(home.folder / TINY), ws, tmp_path)
+    logged = set(ws.table("exposures", ["query"]).column("query").to_pylist())
+    forbidden = {query.strip().lower() for query in kept_back}
+    assert seen
+    assert seen < logged
+    assert logged & forbidden, "nothing was held back"
+    assert not seen & forbidden
+
+
+@pytest.mark.long
 def test_held_out_levels_are_read_by_the_measures_alone(home, finished, tmp_path):
     root = tmp_path / "other"
     for name in INPUTS:

@@ -9,8 +9,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import forking
 import pytest
-from tiny_run import ALONE, PATIENCE, Command
+from tiny_run import PATIENCE, Command
 
 import limbeck
 from limbeck.workspace import Workspace
@@ -95,13 +96,14 @@ def test_other_stages_are_refused(rank, home, finished):
     assert "several processes serve to train the teacher, not for `report`" in ended.err
 
 
+@pytest.mark.long
 def test_the_documented_command(home, finished, tmp_path):
     workspace = shutil.copytree(finished.root, tmp_path / "launched")
     recipe = home.write("launched", teacher={"epochs": 1.5})
     launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--main_process_port", str(free_port())]
     teach = ["--module", "limbeck.cli", "--json", "teach", recipe, "--workspace", str(workspace)]
-    environment = {**os.environ, **ALONE, "PYTHONPATH": os.pathsep.join([str(Path(limbeck.__file__).parents[1])])}
-    environment["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
+    path = os.pathsep.join([str(Path(limbeck.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, **forking.ALONE, "PYTHONPATH": path}
     ended = subprocess.run(
         [sys.executable, "-m", *launch, *teach],
         cwd=home.folder,

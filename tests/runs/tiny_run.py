@@ -1,11 +1,6 @@
-"""Whole runs in seconds: a tiny recipe on a tiny random language model, and the command line in its own processes.
+"""Whole runs in seconds: a tiny recipe on a tiny random language model, and the command line in its own processes."""
 
-Importing torch and daft takes seconds, so the processes are forked from one that has imported them and done no more.
-"""
-
-import gc
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -13,10 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
-from unittest import mock
+
+import forking
 
 from limbeck.workspace import Workspace
 
@@ -40,7 +35,6 @@ RECIPE: dict[str, Any] = {
 }
 TINY = "recipes/tiny.toml"
 VOLATILE = ("report/page",)  # says how many seconds each stage took
-ALONE = {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}  # several runs share the cores of the tests
 PATIENCE = 1000  # seconds after which a process that says nothing is taken for hung
 
 
@@ -91,7 +85,7 @@ class Command:
         self._out.touch()
         self._err.touch()
         call = (folder, list(map(str, arguments)), self._out, self._err, prepare)
-        self._process = _forking().Process(target=_limbeck, args=call)
+        self._process = forking.context().Process(target=_limbeck, args=call)
         self._process.start()
 
     def wait(self) -> Ended:
@@ -119,18 +113,8 @@ class Command:
         return self._out.read_text(encoding="utf-8")
 
 
-def _forking() -> Any:
-    """The context whose processes are forked from one that has imported everything; one thread in each."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["limbeck.pipeline", "limbeck.cli", "pytest"])
-    with mock.patch.dict(os.environ, ALONE):
-        forkserver.ensure_running()
-    return context
-
-
 def _limbeck(folder: Path, arguments: list[str], out: Path, err: Path, prepare: Callable[[], None] | None) -> None:
     """What the forked process does: become the leader of a group, with its own streams, and be the command line."""
-    gc.freeze()  # what was there before the fork is not looked through, and so not copied, when garbage is collected
     os.setsid()
     os.chdir(folder)
     for number, path in ((1, out), (2, err)):

@@ -19,18 +19,34 @@ def pin(**changes):
         "image": "a/p1.png",
         "link": "https://shop.example/1",
         "language": "en",
+        "country": "US",
     }
     return Ranked(**{**given, **changes})
 
 
 def rendered(*results, has_picture=False, **view):
-    return page.render(page.View(pins=1, results=results, **view), lambda image: has_picture)
+    return page.render(page.SearchView(pins=1, found=results, **view), lambda image: has_picture)
 
 
 def test_a_result_shows_title_level_and_expected_level():
     html = rendered(pin(), query="shelf")
     for shown in ("Oak shelf", "relevant", "3.90", 'href="https://shop.example/1"', "level 5: 30 %"):
         assert shown in html
+
+
+def test_facets_count_languages_and_levels_and_keep_the_other_choice():
+    html = rendered(pin(), pin(level=5), pin(language="de"), query="oak shelf", language="de")
+    assert 'href="/?q=oak+shelf&amp;language=en">en <span class="number">2</span>' in html
+    assert 'href="/?q=oak+shelf&amp;language=de&amp;level=5">5 <span class="number">1</span>' in html
+    assert html.index(">5 <span") < html.index(">4 <span")
+    assert '<a href="/?q=oak+shelf">any language</a>' in html
+    assert rendered(pin(), query="shelf").count("facets") == rendered(query="shelf").count("facets") + 1
+
+
+def test_a_level_shows_those_of_it_alone():
+    html = rendered(pin(), pin(level=5, title="Best"), query="shelf", level=5)
+    assert html.count('<li class="pin">') == 1
+    assert "Best" in html
 
 
 def test_a_pin_without_a_title_is_called_by_what_it_says():
@@ -69,7 +85,9 @@ def test_the_style_is_the_one_that_the_policy_allows():
     html = rendered()
     style = html[html.index("<style>") + 7 : html.index("</style>")]
     assert style == page._STYLE
-    assert "script-src" not in page.HEADERS["Content-Security-Policy"]  # default-src 'none' holds
+    script = html[html.index("<script>") + 8 : html.index("</script>")]
+    assert script == page._SCRIPT
+    assert page._hashed(script) in page.HEADERS["Content-Security-Policy"]
     assert "default-src 'none'" in page.HEADERS["Content-Security-Policy"]
 
 

@@ -98,10 +98,30 @@ def test_an_index_of_another_size_is_refused(copy):
 def test_a_student_of_other_signals_is_refused(copy, store):
     names = list(store.student.features)
     change_head(copy, features=["something else", *names[1:]])
-    with pytest.raises(WorkspaceError, match=r"other match signals .*something else"):
+    with pytest.raises(WorkspaceError, match=r"other signals .*something else"):
         Store.open(copy)
     change_head(copy, features=names[::-1])
     with pytest.raises(WorkspaceError, match="their order"):
+        Store.open(copy)
+
+
+def test_a_student_that_was_trained_on_another_searchsage_is_refused(copy, tmp_path):
+    kept = shutil.copytree(copy.folder("models/student"), tmp_path / "student")
+
+    def trained_on(searchsage):
+        made = Made(inputs={"signals/searchsage": searchsage})
+        copy.write_folder("models/student", made, lambda out, _: shutil.copytree(kept, out, dirs_exist_ok=True))
+
+    trained_on(copy.digest("signals/searchsage"))
+    assert len(Store.open(copy)) == 50
+    trained_on("another")
+    with pytest.raises(WorkspaceError, match=r"trained on another signals/searchsage.*limbeck run"):
+        Store.open(copy)
+
+
+def test_a_student_of_a_signal_that_is_gone_is_refused(copy):
+    copy.remove("signals/engagement")
+    with pytest.raises(WorkspaceError, match=r"other signals .*engagement\.pair\.click_rate"):
         Store.open(copy)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from match_worlds import any_pin, as_row, named, passing_index, plain_features
 
@@ -18,7 +18,6 @@ storable = st.text(st.characters(codec="utf-8"))  # of a Pin; a query may hold h
 query = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join)
 
 
-@settings(max_examples=150, deadline=None)
 @given(query, pins)
 def test_every_feature_is_what_its_definition_says(query, pins):
     with passing_index(pins) as index:
@@ -27,7 +26,6 @@ def test_every_feature_is_what_its_definition_says(query, pins):
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(), st.lists(any_pin(storable), max_size=4))
 def test_any_unicode_has_finite_features_and_shares_between_0_and_1(query, pins):
     with passing_index(pins) as index:

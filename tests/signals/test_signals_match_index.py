@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from match_worlds import any_pin, opened, passing_index, pin_texts
 
@@ -21,7 +21,6 @@ text = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 pin = any_pin(text)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(text, min_size=1, max_size=6), st.lists(pin, min_size=1, max_size=5), st.data())
 def test_one_query_many_pairs_and_documents_agree_bit_for_bit(queries, pins, data):
     with passing_index(pins) as index:
@@ -33,7 +32,6 @@ def test_one_query_many_pairs_and_documents_agree_bit_for_bit(queries, pins, dat
                 assert np.array_equal(found, index.features_of(query, [pins[row]])[0])
 
 
-@settings(max_examples=50, deadline=None)
 @given(text, st.lists(pin, min_size=2, max_size=5), st.randoms())
 def test_order_and_company_of_candidates_change_nothing(query, pins, random):
     with passing_index(pins) as index:
@@ -44,7 +42,6 @@ def test_order_and_company_of_candidates_change_nothing(query, pins, random):
         assert np.array_equal(alone, index.features_of(query, [pins[row] for row in order]))
 
 
-@settings(max_examples=50, deadline=None)
 @given(text, st.lists(pin, min_size=2, max_size=5), st.randoms())
 def test_the_order_of_pins_in_the_index_changes_nothing(query, pins, random):
     order = list(range(len(pins)))
@@ -122,7 +119,6 @@ def test_a_table_of_chunks_is_read_whole(tmp_path):
     assert match_index.open(tmp_path / "match").pin_ids == ["0", "1", "2", "3"]
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(text, min_size=1, max_size=4), st.lists(pin, min_size=1, max_size=5), st.lists(pin, max_size=5))
 def test_pins_from_outside_are_measured_as_the_catalogues_own_are(queries, pins, others):
     with passing_index(pins) as index:

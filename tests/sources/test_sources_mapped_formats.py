@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from limbeck.settings import TableMapping
@@ -61,7 +61,6 @@ def pack(data: bytes, packing: str, name: str) -> bytes:
 
 @given(tables(), st.sampled_from(ENCODINGS), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "zip", "gz"]))
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
-@settings(max_examples=60, deadline=None)
 def test_what_is_written_is_read(kind, table, encoding, ending, packing):
     try:
         data = content(table, kind, encoding, ending)

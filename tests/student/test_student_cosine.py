@@ -23,7 +23,7 @@ def base(untuned):
 
 @pytest.fixture(scope="module")
 def grader(untuned, base):
-    return CosineGrader(untuned, base, judged("train"))
+    return CosineGrader(untuned.read, base, judged("train"))
 
 
 def cosines(rows, untuned, base):
@@ -53,7 +53,7 @@ def test_rows_keep_their_order(grader):
 
 
 def test_only_the_training_judgments_are_fitted_on(grader, untuned, base):
-    other = CosineGrader(untuned, base, judged("train", contrary=True))
+    other = CosineGrader(untuned.read, base, judged("train", contrary=True))
     assert np.abs(other.grade(judged("valid")) - grader.grade(judged("valid"))).max() > 0.01
 
 

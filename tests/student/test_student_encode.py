@@ -10,7 +10,7 @@ from toy_task import pins
 
 from limbeck.inference import reader as bulk_reader
 from limbeck.student import encode
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder, Remembered, Vectors
 
 TEXTS = ["a red sofa", "", "lamp " * 60, "Ünïcode 沙发 ☕ cosy", "kitchen table, cosy and modern", "a red sofa"]
 
@@ -146,3 +146,18 @@ def test_a_new_encoder_may_have_another_size():
 def test_no_texts_are_one_empty_shard():
     found = made(encode.shards(texts_of([]), Reader(), None, 4))
     assert found.num_rows == 0
+
+
+def test_texts_that_were_read_lately_are_not_read_again():
+    asked = []
+
+    def read(texts):
+        asked.append(list(texts))
+        return np.asarray([[len(t), 1] for t in texts], dtype=np.float32).reshape(-1, 2)
+
+    remembered = Remembered(read, size=2)
+    assert remembered(["a", "bbb", "a"]).tolist() == [[1, 1], [3, 1], [1, 1]]
+    assert remembered(["cc", "bbb"]).tolist() == [[2, 1], [3, 1]]
+    assert remembered(["a"]).tolist() == [[1, 1]]
+    assert remembered([]).shape == (0, 2)
+    assert asked == [["a", "bbb"], ["cc"], ["a"], []]

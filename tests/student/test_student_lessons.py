@@ -16,7 +16,7 @@ def laid_out(settings):
     """The toy task, with untuned vectors."""
     untuned = Encoder.untuned(settings)
     base = Vectors.of_texts(pins(), untuned)
-    return Lessons([judged("train"), judged("valid")], pins(), WordMatch(), untuned, base), untuned, base
+    return Lessons([judged("train"), judged("valid")], pins(), WordMatch(), untuned.read, base), untuned, base
 
 
 def test_numbers_lead_back_to_the_texts(laid_out):
@@ -61,7 +61,7 @@ def test_a_pin_without_a_text_is_read_as_empty_and_has_no_vector(settings):
     pairs = judged("train").slice(0, 2)
     names = pairs.column_names
     pairs = pairs.set_column(names.index("pin_id"), "pin_id", pa.array(["nobody knows", pairs["pin_id"][1].as_py()]))
-    taught = Lessons([pairs], pins(), WordMatch(), untuned, Vectors.of_texts(pins(), untuned))
+    taught = Lessons([pairs], pins(), WordMatch(), untuned.read, Vectors.of_texts(pins(), untuned))
     examples = taught.examples(pairs)
     assert taught.pins.texts[examples.pin[0]] == ""
     assert not taught.pins.base[examples.pin[0]].any()

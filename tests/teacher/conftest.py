@@ -3,6 +3,7 @@
 import pytest
 import torch
 import toy_trainings
+from longer import longer
 from tiny_models import write_decoder
 from toy_task import SENTENCES
 
@@ -19,6 +20,7 @@ KINDS = {  # name → (backbone, pooling)
     "decoder padding right": ("llama right", "lasttoken"),
     "decoder with absolute positions": ("gpt2 left", "lasttoken"),
 }
+ALIKE = ("mean", "last token", "decoder padding right")  # what differs in them is in the others too
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +33,7 @@ def backbones(tiny_encoder, tmp_path_factory):
     return folders
 
 
-@pytest.fixture(scope="session", params=KINDS)
+@pytest.fixture(scope="session", params=[longer(kind) if kind in ALIKE else kind for kind in KINDS])
 def fresh(request, backbones, tmp_path_factory):
     """The folder of an untrained teacher of each kind, which reads 32 tokens."""
     backbone, pooling = KINDS[request.param]

@@ -52,6 +52,7 @@ def test_the_adapted_backbone_is_found_and_loaded(adapted):
     assert all(not name.startswith("cls.") for name in weights(adapted))
 
 
+@pytest.mark.long
 def test_a_teacher_begins_from_it(adapted, tmp_path):
     toy_trainings.teacher(adapted, tmp_path / "teacher", tmp_path / "scratch", learning_rate=1e-9)
     begun, ended = weights(adapted), weights(tmp_path / "teacher")
@@ -125,6 +126,7 @@ def test_every_row_asks_for_something_and_for_no_special_token(masked):
     assert asked / total == pytest.approx(0.15, abs=0.06)  # a little more, as no row asks for nothing
 
 
+@pytest.mark.long
 def test_the_teacher_may_still_learn_after_it(adapted, tmp_path):
     toy_trainings.teacher(adapted, tmp_path / "teacher", tmp_path / "scratch", epochs=10, dropout=0.0)
     noted = json.loads((tmp_path / "teacher" / "training.json").read_text(encoding="utf-8"))

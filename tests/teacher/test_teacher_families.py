@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_families
 import torch
+from longer import longer
 from sentence_transformers import CrossEncoder
 from toy_task import judged, pins
 
@@ -28,13 +29,15 @@ EXPECTED = {  # by recipe: how it pools, and the class of the backbone that is s
     "llama": ("lasttoken", "LlamaModel"),
     "qwen": ("lasttoken", "Qwen3Model"),
 }
+# The longer checks have the families that are much like another one here.
+SIBLINGS = {"t5", "deberta", "mdeberta", "xlm-roberta", "modernbert", "qwen"}
 PAIRS = [("red", "a red sofa"), ("blue lamp", "lamp " * 50), ("sofa", ""), ("Gewürzregal", "ソファ ☕ [SEP] </s> cosy")]
 TINY = {"max_tokens": 48, "tokens_per_batch": 800, "epochs": 1.0, "learning_rate": 5e-3}
 
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session", params=EXPECTED)
+@pytest.fixture(scope="session", params=[longer(name) if name in SIBLINGS else name for name in EXPECTED])
 def taught(request, tmp_path_factory):
     """The name of a recipe, and the folder of a teacher made by it on a tiny backbone of the same family."""
     folder = tmp_path_factory.mktemp(request.param)

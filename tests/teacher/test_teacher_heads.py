@@ -107,6 +107,7 @@ def ordinal(tiny_encoder, tmp_path_factory):
     return folder / "teacher"
 
 
+@pytest.mark.long
 def test_an_ordinal_teacher_is_read_by_sentence_transformers_alone(ordinal, single_precision):
     kinds = [module["type"] for module in json.loads((ordinal / "modules.json").read_text())]
     assert all(kind.startswith("sentence_transformers.") for kind in kinds)

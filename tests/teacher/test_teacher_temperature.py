@@ -8,6 +8,7 @@ import pytest
 import toy_trainings
 from hypothesis import given
 from hypothesis import strategies as st
+from longer import longer
 from sentence_transformers import CrossEncoder
 from toy_task import judged, pins
 
@@ -64,7 +65,7 @@ def test_too_few_pairs_change_nothing(rows):
     assert temperature.fit(*world(2, rows, 0)) == 1.0
 
 
-@pytest.fixture(scope="module", params=["softmax", "ordinal"])
+@pytest.fixture(scope="module", params=["softmax", longer("ordinal")])
 def calibrated(request, tiny_encoder, tmp_path_factory):
     """A teacher of each head that had to learn hard levels, validated on raters who are less sure."""
     folder = tmp_path_factory.mktemp("calibrated")
@@ -82,6 +83,7 @@ def notes(folder):
     return json.loads((folder / "training.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.long
 def test_a_teacher_of_hard_levels_is_made_less_sure(calibrated, single_precision):
     noted, target = notes(calibrated), from_columns(judged("valid"))
     graded = TeacherGrader(calibrated, pins()).grade(judged("valid"))

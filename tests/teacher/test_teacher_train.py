@@ -52,6 +52,7 @@ def test_the_loss_is_cross_entropy_with_the_raters_distribution(tiny_encoder):
     np.testing.assert_allclose(found, -(from_columns(rows) * logarithms).sum(axis=1).mean(), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_hard_labels_are_the_most_frequent_level(tiny_encoder, tmp_path):
     toy_trainings.teacher(
         tiny_encoder, tmp_path / "hard", tmp_path / "scratch", epochs=10, dropout=0.0, raters_distribution=False

@@ -5,7 +5,7 @@ import dataclasses
 import pyarrow as pa
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -154,7 +154,6 @@ def test_lists_lose_whole_items_and_texts_whole_words(budget, text):
 
 
 @given(DOCUMENTS, st.integers(0, 60), st.sampled_from(list(TOKENIZERS)))
-@settings(max_examples=300, deadline=None)
 def test_never_over_budget_and_nothing_harmed(fields, budget, name):
     tokenizer = TOKENIZERS[name]
     text = compose.compose_one(fields, Text(max_tokens=budget), tokenizer)
@@ -166,7 +165,6 @@ def test_never_over_budget_and_nothing_harmed(fields, budget, name):
 
 
 @given(st.lists(DOCUMENTS, max_size=5), st.sampled_from(list(TOKENIZERS)))
-@settings(max_examples=50, deadline=None)
 def test_a_table_is_composed_as_its_documents_are(documents, name):
     rows = compose.compose(pin_texts(*documents), Text(max_tokens=20), TOKENIZERS[name])
     assert rows.schema.equals(records.schema("composed"))

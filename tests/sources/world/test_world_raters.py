@@ -3,32 +3,19 @@
 from collections import Counter
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from small_worlds import SEED, SETTINGS, Made
+from told import true_levels
 
 from limbeck.relevance import fold
 from limbeck.settings import World
-from limbeck.sources.world.catalogue import catalogue
-from limbeck.sources.world.queries import queries
 from limbeck.sources.world.raters import confusions, judgments
-from limbeck.sources.world.truth import levels
 from limbeck.sources.world.vocabulary import LANGUAGES
-
-
-def true_levels(settings: World, rows: pa.Table) -> np.ndarray:
-    asked, world = queries(settings, SEED), catalogue(settings, SEED)
-    query = {text: number for number, text in enumerate(asked.texts)}
-    pin = {pin_id: number for number, pin_id in enumerate(world.pin_ids.tolist())}
-    return levels(
-        asked.asked.take(np.array([query[text] for text in rows["query"].to_pylist()])),
-        world.facets.take(np.array([pin[pin_id] for pin_id in rows["pin_id"].to_pylist()])),
-    )
 
 
 def test_heldout_levels_are_true_and_of_test_queries_only(small: Made) -> None:
     rows = small.tables["heldout"]
-    assert rows["level"].to_pylist() == true_levels(SETTINGS, rows).tolist()
+    assert rows["level"].to_pylist() == true_levels(SETTINGS, SEED, rows).tolist()
     assert set(rows["rater_id"].to_pylist()) == {"truth"}
     assert all(fold(query) < 2 for query in rows["query"].unique().to_pylist())
     assert set(rows["language"].to_pylist()) == set(LANGUAGES)
@@ -87,6 +74,6 @@ def test_raters_agree_with_the_truth_as_documented() -> None:
     """About seven in ten exactly right, nearly all within one level (docs/world.md)."""
     settings = World(pins=3_000, users=150, searches=4_000, judged_pairs=2_000)
     rows = judgments(settings, SEED)
-    off = np.abs(true_levels(settings, rows) - np.array(rows["level"]))
+    off = np.abs(true_levels(settings, SEED, rows) - np.array(rows["level"]))
     assert 0.65 < (off == 0).mean() < 0.82
     assert (off <= 1).mean() > 0.96

@@ -1,0 +1,48 @@
+"""One request at a time works with the model; some may wait for it, and the others are sent away at once."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from limbeck.serve.budget import Pace
+from limbeck.serve.messages import Refused
+
+T = TypeVar("T")
+
+
+class Queue:
+    """Work in a thread, one call after the other. Beyond `longest` waiting calls, `Refused` with 429.
+
+    Turning a request away costs microseconds, so that an overloaded service still answers as many as it can, each
+    within the time that `longest` others take.
+    """
+
+    def __init__(self, longest: int) -> None:
+        self._longest, self._pace = longest, Pace()
+        self._one_at_a_time = anyio.CapacityLimiter(1)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for the one at work."""
+        return self._one_at_a_time.statistics().tasks_waiting
+
+    async def work(self, call: Callable[..., T], *arguments: Any) -> T:
+        """The call's answer, once those before it have theirs."""
+        waiting = self.waiting
+        if waiting >= self._longest:
+            seconds = max(1, math.ceil(self._pace.of(waiting + 1)))
+            raise Refused(
+                429, f"{waiting} requests are waiting already", "Try again later", {"Retry-After": str(seconds)}
+            )
+        return await anyio.to_thread.run_sync(self._timed, call, *arguments, limiter=self._one_at_a_time)
+
+    def _timed(self, call: Callable[..., T], *arguments: Any) -> T:
+        begun = time.perf_counter()
+        try:
+            return call(*arguments)
+        finally:
+            self._pace.measured(1, time.perf_counter() - begun)

@@ -1,0 +1,68 @@
+"""What the service counts and times, in the format that Prometheus reads."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+Present = Callable[[], dict[str, float]]
+
+
+class Metrics:
+    """The counters of one service. `present` is asked at every scrape for what has a value rather than a history."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter("limbeck_requests", "Requests answered", ["route", "status"], registry=self._registry)
+        self.seconds = Histogram(
+            "limbeck_request_seconds", "From the request's first byte to the answer's last", ["route"],
+            buckets=SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self._stages = Histogram(
+            "limbeck_stage_seconds", "Parts of the work for one request", ["stage"], buckets=SECONDS,
+            registry=self._registry,
+        )  # fmt: skip
+        self.degraded = Counter(
+            "limbeck_degraded", "Answers made with less work than usual", ["reason"], registry=self._registry
+        )
+        self.swaps = Counter("limbeck_swaps", "Newer versions, taken or refused", ["outcome"], registry=self._registry)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the body as a part of the work."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stages.labels(name).observe(time.perf_counter() - begun)
+
+    def watch(self, gauges: Present, counters: Present, model: Callable[[], str] | None = None) -> None:
+        """Ask these at every scrape; counters of a version begin again with the next one, as Prometheus allows."""
+        self._registry.register(_Asked(gauges, counters, model))
+
+    def text(self) -> bytes:
+        """All of it, as text."""
+        return generate_latest(self._registry)
+
+
+class _Asked:
+    """Values that others keep."""
+
+    def __init__(self, gauges: Present, counters: Present, model: Callable[[], str] | None) -> None:
+        self._gauges, self._counters, self._model = gauges, counters, model
+
+    def collect(self) -> Iterable[Metric]:
+        """The values of now."""
+        for name, value in self._gauges().items():
+            yield GaugeMetricFamily(f"limbeck_{name}", name.replace("_", " "), value=value)
+        for name, value in self._counters().items():
+            yield CounterMetricFamily(f"limbeck_{name}", name.replace("_", " "), value=value)
+        if self._model is None:
+            return
+        version = GaugeMetricFamily("limbeck_version", "The student that answers", labels=["model"])
+        version.add_metric([self._model()], 1)
+        yield version

@@ -1,0 +1,94 @@
+"""Around every request: an id, a key where one is asked for, a line in the log, and what is counted and timed."""
+
+import hmac
+import json
+import logging
+import re
+import time
+import uuid
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from limbeck.serve.metrics import Metrics
+
+log = logging.getLogger("limbeck.serve")
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+OPEN = ("/healthz", "/readyz", "/metrics")  # asked by machines that watch over the service, and say nothing of its data
+NO_KEY = b'{"error":"no key, or a wrong one","remedy":"Send the header Authorization: Bearer KEY"}'
+
+
+class Observed:
+    """The service, with all that an operator needs around it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, key: str | None = None, queries: bool = False) -> None:
+        self._app, self._metrics, self._key, self._queries = app, metrics, key, queries
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; what is no HTTP passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen = _Seen(scope)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen.status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = seen.id
+            await send(message)
+
+        try:
+            if self._may(scope):
+                await self._app(scope, receive, sending)
+            else:
+                await _unauthorised(sending)
+        finally:
+            self._note(scope, seen)
+
+    def _may(self, scope: Scope) -> bool:
+        if self._key is None or scope["path"] in OPEN:
+            return True
+        sent = Headers(scope=scope).get("authorization", "")
+        return hmac.compare_digest(sent.encode(), f"Bearer {self._key}".encode())
+
+    def _note(self, scope: Scope, seen: "_Seen") -> None:
+        seconds, route = time.perf_counter() - seen.begun, _route(scope)
+        self._metrics.requests.labels(route, str(seen.status)).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        line = {"request": seen.id, "route": route, "status": seen.status, "milliseconds": round(1000 * seconds, 2)}
+        line |= scope.get("state", {}).get("noted", {})
+        if self._queries:
+            line["query"] = parse_qs(scope["query_string"].decode("latin-1")).get("q", [None])[0]
+        log.info(json.dumps(line))
+
+
+class _Seen:
+    """What is known of a request; one that nothing was answered to counts as a fault of ours."""
+
+    def __init__(self, scope: Scope) -> None:
+        sent = Headers(scope=scope).get("x-request-id", "")
+        self.id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        self.begun, self.status = time.perf_counter(), 500
+
+
+def _route(scope: Scope) -> str:
+    """The method of the service that answered; "none" where no route fits. Paths are of too many kinds to count by."""
+    endpoint: Any = scope.get("endpoint")
+    return getattr(endpoint, "__name__", "none")
+
+
+async def _unauthorised(send: Send) -> None:
+    headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": NO_KEY})
+
+
+def to_stderr() -> None:
+    """Write the lines of the log to stderr, each by itself."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False

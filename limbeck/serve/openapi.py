@@ -1,0 +1,113 @@
+"""What the service answers, as an OpenAPI 3.1 document: written from the types that requests are checked against."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from limbeck.serve.embeddings import EmbeddingsAnswer, EmbeddingsRequest
+from limbeck.serve.messages import (
+    CompareRequest,
+    RerankAnswer,
+    RerankRequest,
+    SearchAnswer,
+    SearchRequest,
+    SimilarAnswer,
+    SimilarRequest,
+)
+from limbeck.serve.ranker import Pin
+
+REFERENCE = "#/components/schemas/{name}"
+
+
+class Error(msgspec.Struct):
+    """What is wrong, and what to do about it."""
+
+    error: str
+    remedy: str | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route: what it takes (the parameters of a GET, the body of a POST), and what it gives."""
+
+    method: str
+    path: str
+    summary: str
+    takes: type | None = None
+    gives: type | None = None
+    example: dict[str, Any] = field(default_factory=dict)
+    kind: str = "application/json"
+
+
+OPERATIONS = (
+    Operation("get", "/search", "Pins for a query", SearchRequest, SearchAnswer, {"q": "red sofa", "k": 10}),
+    Operation(
+        "post", "/v1/rerank", "Documents or Pins by relevance to a query", RerankRequest, RerankAnswer,
+        {"query": "red sofa", "documents": ["a red velvet sofa", {"id": "81"}], "top_n": 10},
+    ),
+    Operation(
+        "post", "/v1/embeddings", "Vectors of texts, as OpenAI's clients ask for them", EmbeddingsRequest,
+        EmbeddingsAnswer, {"input": ["red sofa", "a tall lamp"]},
+    ),
+    Operation("get", "/similar", "The Pins nearest to a Pin", SimilarRequest, SimilarAnswer, {"pin_id": "81", "k": 10}),
+    Operation("get", "/v1/pins/{pin_id}", "What is shown of a Pin", None, Pin, {"pin_id": "81"}),
+    Operation("get", "/pins/{pin_id}", "A page: a Pin, and why it is found", None, None, {"pin_id": "81"}, "text/html"),
+    Operation(
+        "get", "/compare", "A page: two rankers side by side", CompareRequest, None, {"q": "red sofa"}, "text/html"
+    ),
+    Operation("get", "/healthz", "Whether the process answers"),
+    Operation("get", "/readyz", "The student, how many Pins the index has, and why a newer version was refused"),
+    Operation("get", "/metrics", "Counts and times for Prometheus", kind="text/plain"),
+    Operation("get", "/images/{path}", "A Pin's picture", example={"path": "81/x81.png"}, kind="image/*"),
+    Operation("get", "/openapi.json", "This document"),
+)  # fmt: skip
+ROUTES = {f"{operation.method.upper()} {operation.path}": operation.summary for operation in OPERATIONS}
+
+
+def document(version: str) -> dict[str, Any]:
+    """The whole document."""
+    types = [kind for operation in OPERATIONS for kind in (operation.takes, operation.gives) if kind] + [Error]
+    _, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _described(operation, components)
+    about = {"title": "Limbeck", "version": version, "description": "Search relevance: retrieve, grade, rank"}
+    return {"openapi": "3.1.0", "info": about, "paths": paths, "components": {"schemas": components}}
+
+
+def _described(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
+    given = _content(operation.gives, operation.kind)
+    found = {
+        "summary": operation.summary,
+        "responses": {
+            "200": {"description": "the answer", "content": given},
+            "default": {"description": "what is wrong", "content": _content(Error)},
+        },
+        "parameters": _parameters(operation, components),
+    }
+    if operation.method == "post":
+        asked = _content(operation.takes)
+        asked["application/json"]["example"] = operation.example
+        found["requestBody"] = {"required": True, "content": asked}
+    return found
+
+
+def _content(kind: type | None, media: str = "application/json") -> dict[str, Any]:
+    return {media: {"schema": {"$ref": REFERENCE.format(name=kind.__name__)} if kind else {}}}
+
+
+def _parameters(operation: Operation, components: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those in the path, and of a GET those in the query string."""
+    if operation.method == "get" and operation.takes:
+        schema = components[operation.takes.__name__]
+        asked = [("query", name, name in schema["required"], kind) for name, kind in schema["properties"].items()]
+    else:
+        asked = [
+            ("path", name, True, {"type": "string"}) for name in operation.example if f"{{{name}}}" in operation.path
+        ]
+    return [
+        {"in": where, "name": name, "required": needed, "schema": schema}
+        | ({"example": operation.example[name]} if name in operation.example else {})
+        for where, name, needed, schema in asked
+    ]

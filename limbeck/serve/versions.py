@@ -1,0 +1,94 @@
+"""The version that answers, and how a newer one takes its place while requests come in.
+
+A newer student or index is opened beside the old one, every byte of it compared with its manifest, and tried on a
+query. Only then it takes over, in one assignment: a request asks once which version answers it, so that no answer mixes
+two. One that is damaged or does not fit together is refused, with the reason, and the old one stays.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from limbeck.errors import InputError, WorkspaceError
+from limbeck.index.store import MADE_OF
+from limbeck.serve.ranker import Ranker
+from limbeck.signals.joined import OPTIONAL
+from limbeck.workspace import Workspace
+
+PARTS = (*MADE_OF, *OPTIONAL)
+TRIAL = "warm up"  # any query and title: it compiles what is compiled late, and reads the memory maps
+Version = tuple[str, ...]
+
+
+class Current(Protocol):
+    """What answers now, and why a newer version was refused, if one was."""
+
+    ranker: Ranker
+    refused: str | None
+
+
+class Versions:
+    """The ranker of the newest good version in a workspace."""
+
+    def __init__(self, ws: Workspace, open_: Callable[[Workspace], Ranker]) -> None:
+        """Open the present version; `InputError` or `WorkspaceError` where there is none that can serve."""
+        self._ws, self._open = ws, open_
+        self._seen = self._present()
+        self.ranker = self._tried()
+        self.refused: str | None = None
+
+    def look(self) -> str | None:
+        """Take over what is new: "taken", "refused" (`self.refused` says why), or None where nothing is new.
+
+        What was refused is not tried again until the workspace changes once more.
+        """
+        present = self._present()
+        if present == self._seen:
+            return None
+        try:
+            self._verify()
+            ranker = self._tried()
+        except Exception as error:  # a damaged file makes anything of its reader, and the old version still serves
+            self._seen, self.refused = present, str(error) or type(error).__name__
+            return "refused"
+        if self._present() != present:  # a run wrote on meanwhile: look again at what it leaves
+            return None
+        self._seen, self.refused, self.ranker = present, None, ranker
+        return "taken"
+
+    def watch(self, seconds: float, heard: Callable[[str, str], None]) -> Callable[[], None]:
+        """Look every so many seconds in a thread of its own; `heard` is told of each outcome. Returns how to stop."""
+        stopped = threading.Event()
+
+        def watching() -> None:
+            while not stopped.wait(seconds):
+                with contextlib.suppress(OSError):
+                    outcome = self.look()
+                    if outcome:
+                        heard(outcome, self.refused or self.ranker.model)
+
+        threading.Thread(target=watching, name="versions", daemon=True).start()
+        return stopped.set
+
+    def _present(self) -> Version:
+        """What the workspace holds now, by the digests of its content."""
+        with contextlib.suppress(InputError, WorkspaceError):  # what cannot be read is refused when it is opened
+            return tuple(self._ws.digest(name) for name in PARTS)
+        return ()
+
+    def _verify(self) -> None:
+        for name in filter(self._ws.has, PARTS):  # what has to be there is asked for when it is opened
+            self._ws.verify(name)
+
+    def _tried(self) -> Ranker:
+        """The present version opened, after it answered with distributions."""
+        ranker = self._open(self._ws)
+        # The document is read by the student; the vector of the query may come from a cache.
+        pins, [document] = ranker.search(TRIAL, 10, 50), ranker.rerank_documents(TRIAL, [{"title": TRIAL}])
+        found = np.asarray([document.probabilities, *(pin.probabilities for pin in pins)])
+        if not (np.isfinite(found).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)):
+            raise WorkspaceError("the student answers with what are no probabilities. Train it anew")
+        return ranker

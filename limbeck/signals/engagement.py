@@ -1,0 +1,146 @@
+"""How users engage with a Pin, and with a Pin for a query: clicks, long clicks and saves per look (`rates.py`).
+
+What counts is a window of days of the search log that ends before the pair's date: for pairs that are graded, the last
+days; for pairs that are learnt from, those before the pair was last shown, or judged.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+
+from limbeck.relevance import normalise_query
+from limbeck.signals import window
+from limbeck.signals.rates import COUNTS, Population, columns, measure, numbered, summed, weighed
+from limbeck.signals.signal import Group
+
+VERSION = 1  # raise it when the same log is to give other columns
+COLUMNS = ("click_rate", "long_click_rate", "save_rate", "looks")
+GROUPS: tuple[Group, ...] = (Group("engagement.pin", "pin", COLUMNS), Group("engagement.pair", "pair", COLUMNS))
+POPULATION = "population.json"
+END = np.iinfo(np.int32).max  # the date of what is graded now: all of the log is before it
+
+
+class Engagement:
+    """The columns as they are now, for pairs that are to be graded: of the last days of the log."""
+
+    groups = GROUPS
+
+    def __init__(self, folder: Path, pin_ids: Sequence[str]) -> None:
+        """Open what `build` wrote; Pins are known by their place in `pin_ids`."""
+        self.population = Population.load(folder / POPULATION)
+        self._pins = len(pin_ids)
+        names, found = pa.array(pin_ids, pa.string()), feather.read_table(folder / "pairs.arrow")
+        query = found.column("query").combine_chunks().dictionary_encode()
+        self._query = {q: number for number, q in enumerate(query.dictionary.to_pylist())}
+        row = pc.index_in(found.column("pin_id"), names)
+        known = pc.is_valid(row).to_numpy()
+        key = query.indices.to_numpy()[known].astype(np.int64) * self._pins + row.drop_null().to_numpy()
+        order, nothing = np.argsort(key, kind="stable"), np.zeros((1, len(COUNTS)))
+        self._key, self._pair = key[order], np.concatenate([_counts(found)[known][order], nothing])
+        found = feather.read_table(folder / "pins.arrow")
+        place = pc.fill_null(pc.index_in(names, found.column("pin_id")), -1).to_numpy()
+        self._pin = np.concatenate([np.concatenate([_counts(found), nothing])[place], nothing])
+
+    def columns(
+        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
+    ) -> np.ndarray:
+        """As `Signal.columns`."""
+        place = _found(self._key, _keys(self._query, queries, asked, rows, self._pins))
+        return columns(self._pin[rows], self._pair[place], self.population)
+
+
+class Before:
+    """The columns as they were before each of the pairs that are learnt from; missing for any other pair."""
+
+    groups = GROUPS
+
+    def __init__(
+        self, folder: Path, exposures: Sequence[Path], past: pa.Table, pin_ids: Sequence[str], days: int
+    ) -> None:
+        """`past` (query, pin_id, day): distinct pairs, each with a day (since 1970); only the `days` before it count.
+
+        A pair of the log is of the last day on which it was shown, where that is earlier.
+        """
+        normal = pa.array(map(normalise_query, past.column("query").to_pylist()), pa.string()).dictionary_encode()
+        past = past.set_column(past.column_names.index("query"), "query", normal.cast(pa.string()))
+        self._query = {query: number for number, query in enumerate(normal.dictionary.to_pylist())}
+        self._pins = len(pin_ids)
+        row = pc.index_in(past.column("pin_id"), pa.array(pin_ids, pa.string()))
+        known = pc.is_valid(row).to_numpy()
+        key = normal.indices.to_numpy()[known].astype(np.int64) * self._pins + row.drop_null().to_numpy()
+        order, population = np.argsort(key, kind="stable"), Population.load(folder / POPULATION)
+        self._key = key[order]
+        counts = before(exposures, population, past.filter(pa.array(known)), days)
+        unknown = np.full((1, sum(len(g.columns) for g in GROUPS)), np.nan, dtype=np.float32)
+        self._columns = np.concatenate([columns(*counts, population)[order], unknown])
+
+    def columns(
+        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
+    ) -> np.ndarray:
+        """As `Signal.columns`."""
+        return self._columns[_found(self._key, _keys(self._query, queries, asked, rows, self._pins))]
+
+
+def build(exposures: Sequence[Path], days: int, out: Path) -> None:
+    """Write into `out` what the log says at large, and the counts of every Pin and pair in its last `days` days.
+
+    Shards of the exposures are read one after the other, a few times; one is in memory at a time.
+    """
+    population = measure(exposures)
+    population.save(out / POPULATION)
+    for file, names in (("pins.arrow", ["pin_id"]), ("pairs.arrow", ["pin_id", "query"])):
+        schema = pa.schema([*((n, pa.string()) for n in names), *((c, pa.float32()) for c in COUNTS)])
+        with pa.ipc.new_file(out / file, schema) as writer:
+            for rows in map(pq.read_table, exposures):
+                recent = rows.filter(pc.greater(rows.column("day"), population.last_day - days))
+                key, first = numbered(recent, names)
+                sums = summed(key, weighed(recent, population.examination), len(first)).astype(np.float32)
+                keys = [recent.column(n).take(pa.array(first)).combine_chunks() for n in names]
+                writer.write_table(pa.Table.from_arrays([*keys, *map(pa.array, sums.T)], schema=schema))
+
+
+def before(
+    exposures: Iterable[Path], population: Population, past: pa.Table, days: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (n, 4) of the Pin and of the pair for each row of `past`, strictly before its day: looks and actions."""
+    pin, pair = (np.zeros((past.num_rows, len(COUNTS))) for _ in range(2))
+    until = np.minimum(past.column("day").to_numpy(), population.last_day + 1)
+    for rows in map(pq.read_table, exposures):
+        pins, queries = (rows.column(c).combine_chunks().dictionary_encode() for c in ("pin_id", "query"))
+        asked = [pc.index_in(past.column(c), d.dictionary) for c, d in (("pin_id", pins), ("query", queries))]
+        mine = np.flatnonzero(pc.is_valid(asked[0]).to_numpy(zero_copy_only=False))
+        pin_key, query_key = (pc.fill_null(a, -1).to_numpy()[mine].astype(np.int64) for a in asked)
+        log_pin, log_query = (d.indices.to_numpy().astype(np.int64) for d in (pins, queries))
+        width = len(queries.dictionary) + 1
+        counts, day = weighed(rows, population.examination), rows.column("day").to_numpy()
+        of_pins = window.Log(log_pin, day, counts)
+        of_pairs = window.Log(log_pin * width + log_query + 1, day, counts)
+        key = pin_key * width + query_key + 1
+        ends = np.minimum(until[mine], of_pairs.last_day(key, END))
+        pin[mine], pair[mine] = (log.between(k, ends - days, ends) for log, k in ((of_pins, pin_key), (of_pairs, key)))
+    return pin, pair
+
+
+def _keys(
+    number: Mapping[str, int], queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, pins: int
+) -> np.ndarray:
+    """One number for each pair of a query that has a number and of a known Pin; −1 for others."""
+    query = np.asarray([number.get(normalise_query(q), -1) for q in queries], dtype=np.int64)[asked]
+    return np.where((query >= 0) & (rows >= 0), query * pins + rows, -1)
+
+
+def _found(keys: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Where the asked keys stand among the sorted ones; −1 where they do not."""
+    if not len(keys):
+        return np.full(len(asked), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    return np.where(keys[place] == asked, place, -1)
+
+
+def _counts(table: pa.Table) -> np.ndarray:
+    return np.stack([table.column(c).to_numpy() for c in COUNTS], axis=1).astype(np.float64)

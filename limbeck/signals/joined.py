@@ -1,0 +1,98 @@
+"""All that is known of a (query, Pin) besides vectors: match features, then the columns of every signal there is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from limbeck.signals import match_index
+from limbeck.signals.engagement import Before, Engagement
+from limbeck.signals.match_index import MatchIndex
+from limbeck.signals.searchsage import SearchSage
+from limbeck.signals.signal import Read, Signal
+from limbeck.workspace import Workspace
+
+# Of a workspace, besides the match index: what a student is made from, where it is there.
+OPTIONAL = ("signals/engagement", "signals/searchsage")
+LEARNT = OPTIONAL[1:]  # vectors: a student understands those alone that it was trained on
+
+
+class Joined:
+    """Match features and signals side by side. Pins are known by their rows in the match index."""
+
+    def __init__(self, match: MatchIndex, signals: Sequence[Signal]) -> None:
+        self.match, self._signals = match, signals
+        self.groups = tuple(group for signal in signals for group in signal.groups)
+        self.names = (*match.names, *(name for group in self.groups for name in group.names))
+
+    def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
+        """Row numbers of Pins, int64 (n,); −1 for unknown ones."""
+        return self.match.rows(pin_ids)
+
+    def features(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """Features of one query and many Pins, float32 (n, f), named by `names`; NaN where a signal is missing."""
+        return self._beside(self.match.features(query, rows), [query], np.zeros(len(rows), np.int64), rows)
+
+    def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
+        """Features of row-aligned queries and Pins, float32 (n, f)."""
+        place: dict[str, int] = {}
+        asked = np.fromiter((place.setdefault(q, len(place)) for q in queries), np.int64, len(queries))
+        return self._beside(self.match.pairs(queries, rows), list(place), asked, rows)
+
+    def features_of(self, query: str, documents: Sequence[Mapping[str, object]], base: np.ndarray) -> np.ndarray:
+        """Features of a query and documents with any of the fields of a Pin's texts: to the signals, unknown Pins.
+
+        `base` (n, d) are untuned vectors of what the documents say.
+        """
+        unknown = np.full(len(documents), -1, dtype=np.int64)
+        return self._beside(self.match.features_of(query, documents), [query], np.zeros_like(unknown), unknown, base)
+
+    def over(self, pin_texts: pa.Table, base: np.ndarray) -> "Joined":
+        """The features of other Pins (pin_texts), known to the signals by their untuned vectors (n, d) alone."""
+        return Joined(self.match.over(pin_texts), [_OfOthers(signal, base) for signal in self._signals])
+
+    def _beside(
+        self,
+        matched: np.ndarray,
+        queries: Sequence[str],
+        asked: np.ndarray,
+        rows: np.ndarray,
+        base: np.ndarray | None = None,
+    ) -> np.ndarray:
+        if not self._signals:
+            return matched
+        return np.concatenate([matched, *(s.columns(queries, asked, rows, base) for s in self._signals)], axis=1)
+
+
+class _OfOthers:
+    """A signal to which every Pin is unknown but for what it says."""
+
+    def __init__(self, signal: Signal, base: np.ndarray) -> None:
+        self._signal, self.groups = signal, signal.groups
+        self._base = np.concatenate([base, np.full((1, base.shape[1]), np.nan, np.float32)])
+
+    def columns(
+        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
+    ) -> np.ndarray:
+        return self._signal.columns(queries, asked, np.full_like(rows, -1), self._base[rows])
+
+
+def open(ws: Workspace, read: Read, past: pa.Table | None = None) -> Joined:
+    """The features of a workspace, with the signals that are there; `read` gives the untuned vectors of queries.
+
+    `past` (query, pin_id, day) are the pairs that are to be learnt from: what users did counts before each one's day.
+    """
+    match = match_index.open(ws.folder("signals/match"))
+    return Joined(match, list(_signals(ws, match.pin_ids, read, past)))
+
+
+def _signals(ws: Workspace, pin_ids: Sequence[str], read: Read, past: pa.Table | None) -> Iterator[Signal]:
+    if ws.has("signals/engagement"):
+        folder = ws.folder("signals/engagement")
+        if past is None:
+            yield Engagement(folder, pin_ids)
+        else:
+            days = ws.manifest("signals/engagement").made.settings["window_days"]
+            yield Before(folder, ws.shards("exposures"), past, pin_ids, days)
+    if ws.has("signals/searchsage"):
+        yield SearchSage(ws.folder("signals/searchsage"), pin_ids, read)

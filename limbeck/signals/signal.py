@@ -1,0 +1,40 @@
+"""The one way in for what the student is told of a pair besides vectors and match features (docs/signals.md)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+Side = Literal["pin", "query", "pair"]
+Read = Callable[[Sequence[str]], np.ndarray]  # texts to untuned vectors, float32 (n, d), in their order
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns that are known or missing together, and what they tell of: a Pin, a query, or both together."""
+
+    name: str
+    of: Side
+    columns: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names among all features."""
+        return tuple(f"{self.name}.{column}" for column in self.columns)
+
+
+class Signal(Protocol):
+    """Columns of (query, Pin) pairs. It knows the Pins by the row numbers it was opened with."""
+
+    groups: tuple[Group, ...]
+
+    def columns(
+        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
+    ) -> np.ndarray:
+        """All columns, group by group, float32 (n, f), of the queries `queries[asked]` (n,) and the Pins `rows` (n,).
+
+        Row −1 is an unknown Pin; `base` (n, d) are untuned vectors of what unknown ones say, NaN if they say nothing. A
+        group that is missing for a pair is NaN in all its columns, and never in some.
+        """
+        ...

@@ -1,0 +1,70 @@
+"""The OpenAPI document is valid, tells of every route, and its schemas fit what is answered."""
+
+import jsonschema
+import pytest
+from fixed import Fixed
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.testclient import TestClient
+
+from limbeck.serve import app
+from limbeck.settings import Serve
+
+
+@pytest.fixture(scope="module")
+def service(ranker, workspace):
+    return app.create(Fixed(ranker), Serve(candidates=40, results=10), workspace.folder("images/pins"))
+
+
+@pytest.fixture(scope="module")
+def client(service):
+    with TestClient(service) as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def document(client):
+    return client.get("/openapi.json").json()
+
+
+def test_it_is_valid(document):
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_every_route_is_described_and_none_that_is_not_there(service, document):
+    served = {
+        (method.lower(), route.path.replace(":path", ""))
+        for route in service.routes
+        for method in route.methods - {"HEAD"}
+        if route.path != "/"
+    }
+    assert {(method, path) for path, found in document["paths"].items() for method in found} == served
+
+
+@pytest.mark.parametrize("path", ["/search", "/v1/rerank", "/v1/embeddings", "/similar", "/v1/pins/{pin_id}"])
+def test_examples_are_answered_as_described(client, document, path):
+    [(method, operation)] = document["paths"][path].items()
+    response = _asked(client, method, path, operation)
+    assert response.status_code == 200, response.text
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    jsonschema.validate(response.json(), {**schema, "components": document["components"]})
+
+
+@pytest.mark.parametrize("path", ["/search", "/v1/rerank", "/v1/embeddings", "/similar"])
+def test_refusals_are_as_described(client, document, path):
+    [(method, operation)] = document["paths"][path].items()
+    response = client.request(method, path)
+    assert response.status_code in (400, 422)
+    schema = operation["responses"]["default"]["content"]["application/json"]["schema"]
+    jsonschema.validate(response.json(), {**schema, "components": document["components"]})
+
+
+def _asked(client, method, path, operation):
+    """The documented example, of a Pin that there is."""
+    if method == "post":
+        body = operation["requestBody"]["content"]["application/json"]["example"]
+        return client.post(path, json={**body, **({"documents": ["tea", {"id": "pin05"}]} if "query" in body else {})})
+    given = {
+        p["name"]: "pin05" if p["name"] == "pin_id" else p["example"] for p in operation["parameters"] if "example" in p
+    }
+    asked = {p["name"] for p in operation["parameters"] if p["in"] == "query"}
+    return client.get(path.format(**given), params={name: value for name, value in given.items() if name in asked})
