@@ -17,7 +17,7 @@ from limbeck import backbone, relevance, tracking
 from limbeck.captions.identity import identity
 from limbeck.errors import InputError
 from limbeck.index import lexical
-from limbeck.labels import pairs
+from limbeck.labels import mix, pairs
 from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
@@ -27,6 +27,7 @@ from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
+from limbeck.student.vectors import Remembered
 from limbeck.teacher import adapt, adapters
 from limbeck.text import compose
 from limbeck.workspace import Workspace, digest_of
@@ -209,19 +210,23 @@ def shares(recipe: Recipe) -> dict[str, float]:
 
 
 def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
-    """What each student learns from: query, pin_id, p1…p5."""
+    """What each student learns from: query, pin_id, p1…p5, and a weight where the recipe asks for it."""
     columns = ["query", "pin_id", *PROBABILITIES]
     soft = ws.table("soft_labels", columns)
     human = pa.concat_tables([judged(ws, part).select(columns) for part in ("train", "valid")])
+    if recipe.student.human_weight:
+        soft = mix.mixed(soft, human, recipe.student.human_weight)
+    if recipe.student.weighted:
+        soft = mix.weighed(soft, ws.table("pairs", ["query", "pin_id", "weight"]))
     draw = [int(digest_of(q, p), 16) / 16**16 for q, p in zip(*(soft.column(c).to_pylist() for c in columns[:2]))]
     drawn = np.asarray(draw)
     return {name: soft.filter(pa.array(drawn < share)) if share else human for name, share in shares(recipe).items()}
 
 
-def reader(recipe: Recipe, ws: Workspace) -> encode.Remembered:
+def reader(recipe: Recipe, ws: Workspace) -> Remembered:
     """Untuned vectors of queries, each text read once; the backbone is loaded when it is first needed."""
     encoder = functools.cache(lambda: encode.Encoder.untuned(adapted(recipe, ws).student))
-    return encode.Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
+    return Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
 
 
 def dated(ws: Workspace, rows: Sequence[pa.Table]) -> pa.Table:

@@ -10,13 +10,14 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import lexical, nearest, texts
+from limbeck.index import lexical, nearest, onnx, shares, texts
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
-from limbeck.student.encode import Encoder, Remembered, Vectors
 from limbeck.student.grade import READINGS, Student
-from limbeck.student.model import TOWER
+from limbeck.student.scoring import Held
+from limbeck.student.served import ServedTower
+from limbeck.student.vectors import Remembered, Vectors
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
 
@@ -26,6 +27,8 @@ MADE_OF = (
     "signals/match",
     "index/lexical",
     "index/nearest",
+    "index/onnx",
+    "index/shares",
     "index/texts",
     "pin_vectors",
     "composed",
@@ -48,6 +51,7 @@ class Store:
     lexical: lexical.Lexical
     nearest: nearest.Nearest
     vectors: Vectors
+    shares: Held  # what the student's first layer makes of each Pin, by the rows of the vectors
     texts: texts.Texts  # by the rows of the match index
     pins: pa.Table
     match_rows: np.ndarray
@@ -71,12 +75,16 @@ class Store:
         versions = {name: ws.digest(name) for name in MADE_OF if ws.manifest(name)}
         _check_vectors_are_of(ws, versions["models/student"])
         _check_signals(ws)
-        student = Student(ws.folder("models/student"))
+        student = Student(ws.folder("models/student"), ServedTower(ws.folder("index/onnx") / onnx.STUDENT))
         read = _reading(ws, student)
         signals = joined.open(ws, keep(student, versions["models/student"], read))
         near, vectors = nearest.open(ws.folder("index/nearest")), Vectors(ws.table("pin_vectors"))
+        held = shares.open(ws.folder("index/shares"))
         _check_features(student, signals)
         _check_sizes(student, vectors, near)
+        _check_made(ws, "index/onnx", onnx.MADE_OF)
+        _check_made(ws, "index/shares", shares.MADE_OF)
+        _check_shares(student, vectors, held)
         pins = ws.table("pins", SHOWN)
         return cls(
             student=student,
@@ -85,6 +93,7 @@ class Store:
             lexical=lexical.open(ws.folder("index/lexical")),
             nearest=near,
             vectors=vectors,
+            shares=held,
             texts=texts.open(ws.folder("index/texts")),
             pins=pins,
             match_rows=signals.rows(vectors.pin_ids),
@@ -102,6 +111,16 @@ class Store:
         rows = self.vectors.rows(pin_ids)
         whole = (rows >= 0) & (np.append(self.match_rows, -1)[rows] >= 0) & (np.append(self.pin_rows, -1)[rows] >= 0)
         return np.where(whole, rows, -1)
+
+    def columns(self, query: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `grade` needs of a query (f,), and of it and the Pins in these rows together (n, f)."""
+        asked = self.signals.of_side("query", query, np.zeros(0, np.int64))[0]
+        return asked, self.signals.of_side("pair", query, self.match_rows[rows])
+
+    def grade(self, vector: np.ndarray, columns: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """Five probabilities of a query (its vector, float32 (d,)) and the Pins in these rows, float32 (n, 5)."""
+        scorer = self.student.scorer
+        return scorer.candidates(scorer.asked(vector, columns[0]), self.shares, rows, columns[1])
 
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """What is shown of the Pins in these rows: the columns of `SHOWN`."""
@@ -147,10 +166,8 @@ def _check_vectors_are_of(ws: Workspace, student: str) -> None:
 
 def _reading(ws: Workspace, student: Student) -> Read:
     """Untuned vectors of queries: by the student's own backbone, or, where that was tuned, by the one that was kept."""
-    kept = ws.folder("signals/searchsage") if ws.has("signals/searchsage") else None
-    if kept is None or not (kept / TOWER).exists():
-        return student.read
-    return Remembered(Encoder.of_student(kept).read, READINGS)
+    kept = ws.folder("index/onnx") / onnx.UNTUNED
+    return Remembered(ServedTower(kept).read, READINGS) if kept.exists() else student.read
 
 
 def _check_signals(ws: Workspace) -> None:
@@ -166,6 +183,20 @@ def _check_features(student: Student, signals: joined.Joined) -> None:
         differing = sorted(set(student.features) ^ set(signals.names)) or ["their order"]
         listed = ", ".join(differing[:5])
         raise WorkspaceError(f"the student was trained on other signals (different: {listed}). {REMEDY}")
+
+
+def _check_made(ws: Workspace, name: str, made_of: Sequence[str]) -> None:
+    """What was made of another student or of other signals does not go with those that are there now."""
+    made_by = ws.manifest(name).made.inputs
+    for part in made_of:
+        if made_by.get(part, ws.digest(part)) != ws.digest(part):
+            raise WorkspaceError(f"{ws.root}: {name} was made of another {part}. {REMEDY}")
+
+
+def _check_shares(student: Student, vectors: Vectors, held: Held) -> None:
+    expected = len(vectors.pin_ids), student.scorer.shape.products + student.scorer.shape.sizes[1]
+    if held.numbers.shape != expected:
+        raise WorkspaceError(f"index/shares holds {held.numbers.shape} numbers, not {expected}. {REMEDY}")
 
 
 def _check_sizes(student: Student, vectors: Vectors, near: nearest.Nearest) -> None:

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from limbeck.errors import InputError
 from limbeck.index.store import Store
-from limbeck.relevance import expected_level
+from limbeck.relevance import LEVELS, expected_level
 from limbeck.serve.budget import Budget, Pace
 from limbeck.serve.cache import Caches
 from limbeck.serve.others import CANDIDATES, Others
@@ -120,7 +120,7 @@ class Ranker:
         if wanted:
             fitting = [_fits(pin, wanted) for pin in self._store.shown(rows)]
             rows = rows[np.asarray(fitting, dtype=bool)]
-        return self._ranked(query, self._affordable(rows[:candidates], k, budget or Budget()))[:k]
+        return self._ranked(query, self._affordable(rows[:candidates], k, budget or Budget()), k)
 
     @property
     def rankers(self) -> tuple[str, ...]:
@@ -206,13 +206,16 @@ class Ranker:
         return rows
 
     def _grade_rows(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """In the order of the rows; they are read in ascending order, as they lie in memory."""
         store, begun = self._store, time.perf_counter()
+        order = np.argsort(rows, kind="stable")
         with self._stage("embed"):
             vector = self._queries.vectors([query])
         with self._stage("features"):
-            features = store.signals.features(query, store.match_rows[rows])
+            columns = store.columns(query, rows[order])
         with self._stage("grade"):
-            found = store.student.probabilities(vector, store.vectors.matrix[rows], features)
+            found = np.empty((len(rows), len(LEVELS)), np.float32)
+            found[order] = store.grade(vector[0], columns, rows[order])
         self._pace.measured(len(rows), time.perf_counter() - begun)
         return found
 
@@ -232,14 +235,33 @@ class Ranker:
         features, vectors = store.signals.features_of(query, documents, store.read(texts)), store.student.vectors(texts)
         return store.student.probabilities(self._queries.vectors([query]), vectors, features)
 
-    def _ranked(self, query: str, rows: np.ndarray) -> list[Ranked]:
-        return _in_order(self._graded(query, rows))
-
-    def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
+    def _ranked(self, query: str, rows: np.ndarray, k: int | None = None) -> list[Ranked]:
+        """The first `k` of these Pins, or all of them, in order; only of those it is read what they show."""
         if not len(rows):
             return []
-        grades = _grades(self._grade_rows(query, rows))
+        distribution = self._grade_rows(query, rows)
+        first = _first(distribution, len(rows) if k is None else k)
+        return _in_order(self._answered(rows[first], distribution[first]))[:k]
+
+    def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
+        return self._answered(rows, self._grade_rows(query, rows)) if len(rows) else []
+
+    def _answered(self, rows: np.ndarray, distribution: np.ndarray) -> list[Ranked]:
+        grades = _grades(distribution)
         return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows), grades)]
+
+
+def _first(distribution: np.ndarray, k: int) -> np.ndarray:
+    """Which rows are among the first `k`, in any order: more than `k` of them where equal ones are on the edge."""
+    expected = _rounded(distribution)
+    if not 0 < k < len(expected):
+        return np.arange(len(expected))
+    return np.flatnonzero(expected >= np.partition(expected, -k)[-k])
+
+
+def _rounded(distribution: np.ndarray) -> np.ndarray:
+    """Expected levels, rounded so that the last bits decide no order."""
+    return expected_level(distribution).astype(np.float64).round(6)
 
 
 def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
@@ -248,8 +270,8 @@ def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
 
 
 def _grades(distribution: np.ndarray) -> list[dict[str, Any]]:
-    """What a grade consists of, for each row, rounded so that the last bits decide no order."""
-    expected = expected_level(distribution).astype(np.float64).round(6).tolist()
+    """What a grade consists of, for each row."""
+    expected = _rounded(distribution).tolist()
     levels = (distribution.argmax(axis=1) + 1).tolist()
     rows = distribution.astype(np.float64).round(6).tolist()
     return [

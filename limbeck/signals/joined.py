@@ -8,8 +8,8 @@ import pyarrow as pa
 from limbeck.signals import match_index
 from limbeck.signals.engagement import Before, Engagement
 from limbeck.signals.match_index import MatchIndex
-from limbeck.signals.searchsage import SearchSage
-from limbeck.signals.signal import Read, Signal
+from limbeck.signals.sage import SearchSage
+from limbeck.signals.signal import Read, Side, Signal
 from limbeck.workspace import Workspace
 
 # Of a workspace, besides the match index: what a student is made from, where it is there.
@@ -39,6 +39,15 @@ class Joined:
         asked = np.fromiter((place.setdefault(q, len(place)) for q in queries), np.int64, len(queries))
         return self._beside(self.match.pairs(queries, rows), list(place), asked, rows)
 
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """Those features that tell of one side alone, of a query and many Pins: float32 (n, f).
+
+        Match features are of the pair. Of the query there is one row, whatever Pins are asked about.
+        """
+        rows = np.full(1, -1) if side == "query" else rows
+        matched = self.match.features(query, rows) if side == "pair" else np.zeros((len(rows), 0), np.float32)
+        return np.concatenate([matched, *(signal.of_side(side, query, rows) for signal in self._signals)], axis=1)
+
     def features_of(self, query: str, documents: Sequence[Mapping[str, object]], base: np.ndarray) -> np.ndarray:
         """Features of a query and documents with any of the fields of a Pin's texts: to the signals, unknown Pins.
 
@@ -64,7 +73,7 @@ class Joined:
         return np.concatenate([matched, *(s.columns(queries, asked, rows, base) for s in self._signals)], axis=1)
 
 
-class _OfOthers:
+class _OfOthers(Signal):
     """A signal to which every Pin is unknown but for what it says."""
 
     def __init__(self, signal: Signal, base: np.ndarray) -> None:

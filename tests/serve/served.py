@@ -10,13 +10,14 @@ from tiny_models import write_encoder
 from tokenizers import Tokenizer
 
 from limbeck import records
-from limbeck.index import lexical, nearest
+from limbeck.index import lexical, nearest, onnx, shares
 from limbeck.index import texts as texts_index
 from limbeck.settings import Student, Text
 from limbeck.signals import engagement, joined, match_index, searchsage
 from limbeck.student import model
 from limbeck.student.encode import Encoder
 from limbeck.student.grade import Student as LoadedStudent
+from limbeck.student.shape import Shape
 from limbeck.text.compose import compose
 from limbeck.workspace import Made, Workspace, digest_of
 
@@ -67,7 +68,7 @@ def write_student(folder, backbone, signals, seed=0):
     """A student as training leaves it, its weights random."""
     settings = Student(backbone=str(backbone), vector_size=16, hidden=(16,), max_tokens=48)
     tower = model.create_tower(settings, seed)
-    model.save(tower, model.Head(16, signals.names, settings.hidden, signals.groups), folder)
+    model.save(tower, model.Head(Shape.of(settings, signals.names, signals.groups)), folder)
 
 
 def write_log(ws):
@@ -105,6 +106,10 @@ def write_vectors(ws, composed, student):
     ws.write_table("pin_vectors", made, {"00000": lambda: pa.table(columns)})
     ws.write_folder(
         "index/nearest", ws.made_from(["pin_vectors"]), lambda out, _: nearest.build(pa.table(columns), out)
+    )
+    ws.write_folder("index/onnx", ws.made_from(onnx.MADE_OF), lambda out, _: onnx.build(ws, out))
+    ws.write_folder(
+        "index/shares", ws.made_from(shares.MADE_OF), lambda out, _: shares.build(ws, student.read, 16, out)
     )
 
 

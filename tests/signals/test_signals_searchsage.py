@@ -8,7 +8,7 @@ import torch
 
 from limbeck import records
 from limbeck.signals import searchsage
-from limbeck.signals.searchsage import SIZE, SearchSage, Towers
+from limbeck.signals.sage import SIZE, SearchSage, Towers
 
 KINDS, DIMENSIONS = 4, 16
 PIN_IDS = [f"pin{i}" for i in range(40)]
