@@ -43,7 +43,7 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
     if processes.count() > 1 and until != "teach":
         remedy = "Launch `limbeck teach` with several, then run the rest without"
         raise InputError(f"several processes serve to train the teacher, not for `{until}`", remedy=remedy)
-    tables = input_tables(recipe)
+    tables = input_tables(recipe, ws.root)
     assembly.required(recipe)
     if not processes.leads():
         teaching.train_along(recipe, ws)

@@ -107,9 +107,21 @@ class Store:
         """What is shown of the Pins in these rows: the columns of `SHOWN`."""
         return self.pins.take(pa.array(self.pin_rows[rows])).to_pylist()
 
+    def says(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """What the Pins in these rows say, by source."""
+        return self.texts.of(self.match_rows[rows])
+
+    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
+        """The student's vectors of the Pins in these rows, float32 (n, d)."""
+        return self.vectors.matrix[rows]
+
+    def features(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """Features of a query and the Pins in these rows, float32 (n, f)."""
+        return self.signals.features(query, self.match_rows[rows])
+
     def composed(self, rows: np.ndarray) -> list[str]:
         """What the student reads of the Pins in these rows."""
-        return [self.compose(said) for said in self.texts.of(self.match_rows[rows])]
+        return [self.compose(said) for said in self.says(rows)]
 
     def compose(self, fields: Mapping[str, object]) -> str:
         """The text that the student reads of a document from outside, made as those of Pins are."""

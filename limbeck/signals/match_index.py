@@ -81,6 +81,11 @@ class MatchIndex:
         other._pins, other._number = builder.terms(), builder.number
         return other
 
+    @property
+    def mean_lengths(self) -> np.ndarray:
+        """Mean length of each field over the Pins that have it, and of all fields together, float32 (fields + 1,)."""
+        return self._mean_lengths
+
     def ideal(self, query: str) -> float:
         """The BM25 that a query reaches where every term is found once in a text of mean length."""
         return float(self._vocabulary.ask([query]).words["rarity"].sum())
