@@ -28,6 +28,7 @@ LEAVES = {
     "processes",
     "calibration",
     "listening",
+    "lookup",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {

@@ -14,16 +14,17 @@ from limbeck.workspace import Made, Workspace
 
 INPUT = "live"  # the name of the journal among what the pins table was made from
 Shards = Mapping[str, Callable[[], pa.Table]]
-# What an index is made of, step by step: each has to be of the present version of the one it was made from.
-STEPS = (
-    ("pin_texts", "pins"),
-    ("composed", "pin_texts"),
-    ("signals/match", "pin_texts"),
-    ("index/lexical", "pin_texts"),
-    ("index/texts", "pin_texts"),
-    ("pin_vectors", "composed"),
-    ("index/nearest", "pin_vectors"),
-)
+# What an index is made of, step by step: each has to be of the present version of those it was made from.
+STEPS = {
+    "pin_texts": ("pins",),
+    "composed": ("pin_texts",),
+    "signals/match": ("pin_texts",),
+    "index/lexical": ("pin_texts",),
+    "index/texts": ("pin_texts",),
+    "pin_vectors": ("composed",),
+    "index/nearest": ("pin_vectors",),
+    "index/catalogue": ("pin_vectors", "pins"),
+}
 
 
 def fold(root: Path, made: Made, shards: Callable[[], Shards]) -> tuple[Made, Callable[[], Shards]]:
@@ -56,7 +57,8 @@ def folded(ws: Workspace) -> str:
 
     While a run is half way, its pins table knows more than its vectors do: then nothing counts as folded.
     """
-    for name, source in STEPS:
-        if ws.manifest(name).made.inputs.get(source) != ws.digest(source):
+    for name, sources in STEPS.items():
+        made_from = ws.manifest(name).made.inputs
+        if any(made_from.get(source) != ws.digest(source) for source in sources):
             return ""
     return ws.manifest("pins").made.inputs.get(INPUT, "")

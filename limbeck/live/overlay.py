@@ -82,6 +82,14 @@ class Overlay:
         """Their vectors, float32 (n, d)."""
         return self._of(rows, lambda part, inside: part.vectors[inside])
 
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """Their ids."""
+        return [self._entries[row].pin.pin_id for row in rows]
+
+    def known(self, rows: np.ndarray) -> np.ndarray:
+        """By which rows of the match index the signals know them, int64 (n,); −1 for new ones."""
+        return np.fromiter((self._entries[row].known for row in rows), np.int64, len(rows))
+
     def says(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """What they say, by source."""
         return [{k: v for k, v in self._entries[row].said.items() if k != "digest"} for row in rows]

@@ -1,7 +1,7 @@
 """The words of live Pins, scored as the lexical index scores its own, so that both can be put into one order.
 
 BM25 field by field with Tantivy's constants and idf; how rare a word is, and how long fields are, is said by the
-catalogue and not by the few live Pins. (Of lengths it is the mean over the Pins that have the field.)
+catalogue and not by the few live Pins.
 """
 
 import math
@@ -20,10 +20,10 @@ Texts = Mapping[str, object]
 class Postings:
     """What each term adds to the score of each of some Pins that have it."""
 
-    def __init__(self, documents: Sequence[Texts], lexical: Lexical, mean_lengths: np.ndarray) -> None:
-        """`mean_lengths` of the fields, in the order of `FIELDS`."""
+    def __init__(self, documents: Sequence[Texts], lexical: Lexical, mean_terms: np.ndarray) -> None:
+        """`mean_terms` of the fields, in the order of `FIELDS`."""
         self._count = len(documents)
-        mean = dict(zip(FIELDS, mean_lengths.tolist()))
+        mean = dict(zip(FIELDS, mean_terms.tolist()))
         collected: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for row, document in enumerate(documents):
             for term, score in _scores(document, lexical, mean).items():

@@ -31,7 +31,7 @@ class Segment:
     def __init__(self, store: Store, entries: Sequence[Entry]) -> None:
         self.entries = tuple(entries)
         self.vectors = np.stack([entry.vector for entry in entries])
-        self.words = Postings([entry.said for entry in entries], store.lexical, store.signals.match.mean_lengths)
+        self.words = Postings([entry.said for entry in entries], store.lexical, store.signals.match.mean_terms)
         texts = pa.Table.from_pylist([entry.said for entry in entries], schema=schema("pin_texts"))
         known = np.fromiter((entry.known for entry in entries), np.int64, len(entries))
         self._signals = store.signals.over(texts, np.stack([entry.base for entry in entries]), known)
@@ -53,7 +53,7 @@ def entries(store: Store, pins: Sequence[Pin]) -> list[Entry]:
     texts = [store.compose(each) for each in said]
     parts = [texts[i : i + AT_ONCE] for i in range(0, len(texts), AT_ONCE)]
     bases, vectors = (np.concatenate([read(p) for p in parts]) for read in (store.read, store.student.vectors))
-    known = np.append(store.match_rows, -1)[rows].tolist()
+    known = np.where(rows >= 0, store.match_rows[rows], -1).tolist()
     return [Entry(*each) for each in zip(pins, said, vectors, bases, known)]
 
 

@@ -44,6 +44,8 @@ class LiveStore(Store):
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """As `Store.rows`."""
         rows, live, first = self.base.rows(pin_ids), self.overlay.rows, self._first
+        if not live:
+            return rows
         for place, pin_id in enumerate(pin_ids):
             if pin_id in live:
                 rows[place] = first + live[pin_id] if live[pin_id] >= 0 else -1
@@ -52,6 +54,19 @@ class LiveStore(Store):
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """As `Store.shown`."""
         return self._listed(rows, self.base.shown, self.overlay.shown)
+
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """As `Store.ids`."""
+        return self._listed(rows, self.base.ids, self.overlay.ids)
+
+    def matched(self, rows: np.ndarray) -> np.ndarray:
+        """As `Store.matched`."""
+        live = rows >= self._first
+        if not live.any():
+            return self.base.matched(rows)
+        out = np.empty(len(rows), dtype=np.int64)
+        out[~live], out[live] = self.base.matched(rows[~live]), self.overlay.known(rows[live] - self._first)
+        return out
 
     def says(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """As `Store.says`."""
@@ -73,8 +88,10 @@ class LiveStore(Store):
         """The row of the first live Pin."""
         return len(self.base.match_rows)
 
-    def _listed(self, rows: np.ndarray, of_base: Any, of_live: Any) -> list[dict[str, Any]]:
+    def _listed(self, rows: np.ndarray, of_base: Any, of_live: Any) -> list[Any]:
         live = rows >= self._first
+        if not live.any():
+            return list(of_base(rows))
         found, ours = iter(of_base(rows[~live])), iter(of_live(rows[live] - self._first))
         return [next(ours if is_live else found) for is_live in live]
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,7 +83,7 @@ class Answer:
         """A row for each Pin."""
         count = len(self.pins)
         same = (self.search_id, self.at, self.country, self.language, self.query)
-        columns = {name: [value] * count for name, value in zip(SCHEMA.names, same)}
+        columns: dict[str, list[Any]] = {name: [value] * count for name, value in zip(SCHEMA.names, same)}
         columns |= {"pin_id": list(self.pins), "position": list(range(1, count + 1)), "grader": [self.model] * count}
         columns |= dict(zip(PROBABILITIES, self.probabilities.T.tolist()))
         columns["vectors"] = [_digest(self.query_vector[0], vector) for vector in self.pin_vectors]

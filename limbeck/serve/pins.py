@@ -121,20 +121,28 @@ class Writer:
     async def _write_all(self, journal: Journal) -> None:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
-            refused: Exception | None = None
+            fault: Exception | None
             try:
-                await anyio.to_thread.run_sync(journal.append, [changes for changes, _ in waiting])
-                await self._work(self._catch_up)
-            except OSError as error:
-                refused = _unkept(error)
+                fault = await self._kept(journal, [changes for changes, _ in waiting])
             except Exception as error:  # whoever waits is told, and the next ones are written
-                refused = error
+                fault = error
             for _, done in waiting:
                 if not done.done():
-                    done.set_exception(refused) if refused else done.set_result(None)
+                    done.set_exception(fault) if fault else done.set_result(None)
+
+    async def _kept(self, journal: Journal, requests: list[Changes]) -> Refused | None:
+        """Write them and let them be known; why they could not be written, if so."""
+        try:
+            await anyio.to_thread.run_sync(journal.append, requests)
+        except (OSError, WorkspaceError) as error:
+            return _unkept(error)
+        await self._work(self._catch_up)
+        return None
 
 
-def _unkept(error: OSError) -> Refused:
+def _unkept(error: OSError | WorkspaceError) -> Refused:
+    if isinstance(error, WorkspaceError):
+        return Refused(503, f"nothing was changed: {error}")
     if error.errno in FULL:
         return Refused(507, "the disk is full: nothing was changed", "Make room, and send it again")
     remedy = "Let the service write to the folder `live` of its workspace, and send it again"

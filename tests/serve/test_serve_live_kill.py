@@ -1,63 +1,16 @@
 """A real server, killed in the midst of writes again and again: nothing that it acknowledged is lost."""
 
-import os
 import random
 import shutil
-import socket
 import threading
 import time
 
-import forking
 import httpx
 import pytest
+from live_server import PATIENCE, Server
 from longer import longer
 
 from limbeck.live.journal import BEGINNING, Journal, net
-from limbeck.settings import Serve
-from limbeck.workspace import Workspace
-
-PATIENCE = 900  # seconds
-
-
-def serve(root, port):
-    """What the forked process does."""
-    os.setsid()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    from limbeck.serve import app
-
-    app.run(Workspace(root), Serve(port=port, candidates=20, seconds=0, look_seconds=0))
-
-
-class Server:
-    """The service over a workspace, as a process that can be killed and started again."""
-
-    def __init__(self, root):
-        self._root = root
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-
-    def start(self):
-        self.process = forking.context().Process(target=serve, args=(self._root, self.port))
-        self.process.start()
-        until = time.monotonic() + PATIENCE
-        while not self._answers():
-            assert self.process.is_alive()
-            assert time.monotonic() < until
-            time.sleep(0.05)
-
-    def kill(self):
-        self.process.kill()
-        self.process.join()
-
-    def client(self):
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE)
-
-    def _answers(self):
-        try:
-            with self.client() as client:
-                return client.get("/healthz").status_code == 200
-        except httpx.HTTPError:
-            return False
 
 
 class Sender(threading.Thread):
@@ -85,7 +38,8 @@ class Sender(threading.Thread):
 @pytest.mark.timeout(36_000)
 def test_a_server_killed_in_the_midst_of_writes_loses_nothing_acknowledged(workspace, tmp_path, kills):
     root, chance = shutil.copytree(workspace.root, tmp_path / "copy"), random.Random(kills)
-    server, known, unanswered = Server(root), [{}, {}, {}], 0
+    server = Server(root, candidates=20, seconds=0, look_seconds=0)
+    known, unanswered = [{}, {}, {}], 0
     for _ in range(kills):
         server.start()
         with server.client() as client:
