@@ -35,7 +35,7 @@ class Milvus:
         """Make an empty one."""
         schema = MilvusClient.create_schema(auto_id=False)
         schema.add_field("pin_id", DataType.VARCHAR, max_length=LONGEST, is_primary=True)
-        terms = {"tokenizer": "whitespace"}
+        terms = {"tokenizer": "standard"}  # milvus-lite has no other that reads terms as they are
         schema.add_field(_WORDS, DataType.VARCHAR, max_length=LONGEST, enable_analyzer=True, analyzer_params=terms)
         schema.add_field(_SPARSE, DataType.SPARSE_FLOAT_VECTOR)
         schema.add_field(_VECTOR, DataType.FLOAT_VECTOR, dim=size)

@@ -61,8 +61,9 @@ class OpenSearch:
         return self._search(collection, {"multi_match": match}, k)
 
     def near(self, collection: str, vector: np.ndarray, k: int) -> Hits:
-        """By inner product, as OpenSearch turns it into a score."""
-        return self._search(collection, {"knn": {"vector": {"vector": vector.tolist(), "k": k}}}, k)
+        """By inner product, made again from the score: p + 1 for a positive one, 1 / (1 - p) for a negative one."""
+        found = self._search(collection, {"knn": {"vector": {"vector": vector.tolist(), "k": k}}}, k)
+        return [(pin, score - 1 if score >= 1 else 1 - 1 / score) for pin, score in found]
 
     def _search(self, collection: str, query: dict[str, Any], k: int) -> Hits:
         found = self._ask("POST", f"/{collection}/_search", {"size": k, "_source": False, "query": query})
