@@ -63,10 +63,12 @@ def test_no_query_is_syntax(outside, query):
 def test_the_whole_search_stands_on_it(outside, ranker):
     there, here = Ranker(outside).search("wedding dress", 50, 50), ranker.search("wedding dress", 50, 50)
     assert {p.pin_id: p.expected_level for p in there} == {p.pin_id: p.expected_level for p in here}
-    assert (
-        Ranker(outside).similar("pin05", 3) == ranker.similar("pin05", 3)
-        or len(Ranker(outside).similar("pin05", 3)) == 3
-    )
+
+
+def test_pins_are_as_similar_as_they_are_embedded(outside, ranker):
+    there, here = Ranker(outside).similar("pin05", 5), ranker.similar("pin05", 5)
+    assert [p.pin_id for p in there] == [p.pin_id for p in here]
+    assert [p.similarity for p in there] == pytest.approx([p.similarity for p in here], abs=1e-5)
 
 
 def test_a_filled_collection_is_not_filled_again(engine, outside, store, workspace, monkeypatch):
