@@ -57,8 +57,9 @@ class Milvus:
         _asked(lambda: self._client.load_collection(collection))
 
     def words(self, collection: str, terms: Sequence[str], k: int) -> Hits:
-        """By BM25."""
-        return self._search(collection, " ".join(terms), _SPARSE, "BM25", k)
+        """By BM25; milvus-lite gives scores as distances, less than none."""
+        found = self._search(collection, " ".join(terms), _SPARSE, "BM25", k)
+        return [(pin, abs(score)) for pin, score in found]
 
     def near(self, collection: str, vector: np.ndarray, k: int) -> Hits:
         """By inner product."""
