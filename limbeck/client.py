@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -74,7 +75,7 @@ class Limbeck:
 
     def pin(self, pin_id: str) -> Answer:
         """What is shown of a Pin."""
-        return self._get(f"/v1/pins/{httpx.URL(path=pin_id).raw_path.decode()}", {})
+        return self._get(f"/v1/pins/{quote(pin_id, safe='')}", {})
 
     def ready(self) -> Answer:
         """The student that answers, how many Pins there are, and why a newer version was refused, if one was."""

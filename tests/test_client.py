@@ -25,7 +25,7 @@ def test_it_needs_nothing_but_httpx_and_what_python_brings():
     tree = ast.parse(Path(client.__file__).read_text(encoding="utf-8"))
     named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     named |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert named == {"time", "collections.abc", "types", "typing", "httpx"}
+    assert named == {"time", "collections.abc", "types", "typing", "urllib.parse", "httpx"}
 
 
 def test_requests_are_those_of_the_service():
@@ -44,7 +44,7 @@ def test_requests_are_those_of_the_service():
         "POST /behind/v1/rerank",
         "POST /behind/v1/embeddings",
         "GET /behind/similar?pin_id=81",
-        "GET /behind/v1/pins/a/b%20c%3Fd%25",
+        "GET /behind/v1/pins/a%2Fb%20c%3Fd%25",
     ]
     assert asked[1].read() == b'{"query":"red sofa","documents":["a",{"id":"81"}],"return_documents":false,"top_n":1}'
     assert b"top_n" not in asked[2].read()

@@ -24,7 +24,8 @@ LEAST_LETTERS = 4  # of a word that is corrected
 TWO_EDITS = 7  # letters from which two edits are allowed, and not one
 LEAST_PINS = 2  # that have a word which others are corrected to: a single one may have it misspelt
 RATIO = 10  # so many times as usual as what was typed a word has to be
-LEAST_HALF = 3  # letters of each of two words that were written as one
+SHORTEST = 3  # letters of a word that others are corrected to
+LEAST_HALF = 4  # of each of two words that were written as one: of shorter ones too many words can be made
 PREFIX = 10  # letters of which some are deleted
 _WORDS, _STEMS = "words.arrow", "stems.arrow"
 
@@ -140,7 +141,7 @@ def _write(rows: list[dict[str, Any]], out: Path) -> None:
     stems = sorted({stem(row["word"]) for row in rows if row["pins"]}, key=str.encode)
     feather.write_feather(pa.table({"stem": pa.array(stems, pa.string())}), out / _STEMS, "uncompressed")
     targets = [(number, row["word"]) for number, row in enumerate(rows) if row["pins"] >= LEAST_PINS]
-    targets = [(number, word) for number, word in targets if LEAST_HALF <= len(word) <= MOST_CHARACTERS]
+    targets = [(number, word) for number, word in targets if SHORTEST <= len(word) <= MOST_CHARACTERS]
     left = ((_hash(rest), row) for row, word in targets for rest in deletions(word, 1 + (len(word) > LEAST_LETTERS)))
     found = np.fromiter(left, dtype=[("left", np.uint32), ("whose", np.int32)])
     found = found[np.lexsort((found["whose"], found["left"]))]

@@ -1,16 +1,8 @@
 """Clients that others wrote, unchanged, against the service on a port: Cohere's own, and Haystack's for TEI."""
 
 import os
-import socket
-import threading
-import time
 
 import pytest
-import uvicorn
-from fixed import Fixed
-
-from limbeck.serve import app
-from limbeck.settings import Serve
 
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # read when Haystack is imported
 cohere = pytest.importorskip("cohere")
@@ -19,22 +11,6 @@ tei = pytest.importorskip("haystack_integrations.components.rankers.huggingface_
 
 TEXTS = ["a tea pot", "red velvet sofa", "", "an oak shelf for the living room"]
 QUERY = "red sofa"
-
-
-@pytest.fixture(scope="module")
-def url(ranker, workspace):
-    service = app.create(Fixed(ranker), Serve(candidates=40, results=10), workspace.folder("images/pins"))
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        server = uvicorn.Server(uvicorn.Config(service, log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, args=([door],), daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 60
-        while not server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(60)
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,13 @@
 """Limbeck's own client against the real service."""
 
 import pytest
-from fixed import Fixed
-from starlette.testclient import TestClient
 
 from limbeck.client import Limbeck, LimbeckError
-from limbeck.serve import app
-from limbeck.settings import Serve
 
 
 @pytest.fixture(scope="module")
-def limbeck(ranker, workspace):
-    service = app.create(Fixed(ranker), Serve(candidates=40, results=10), workspace.folder("images/pins"))
-    with TestClient(service) as inside, Limbeck("http://testserver", transport=inside._transport) as it:
+def limbeck(url):
+    with Limbeck(url) as it:
         yield it
 
 
