@@ -25,7 +25,7 @@ TWO_EDITS = 7  # letters from which two edits are allowed, and not one
 LEAST_PINS = 2  # that have a word which others are corrected to: a single one may have it misspelt
 RATIO = 10  # so many times as usual as what was typed a word has to be
 SHORTEST = 3  # letters of a word that others are corrected to
-LEAST_HALF = 4  # of each of two words that were written as one: of shorter ones too many words can be made
+LEAST_HALF = 4  # letters of each of two words that were written as one: of shorter ones too many words can be made
 PREFIX = 10  # letters of which some are deleted
 _WORDS, _STEMS = "words.arrow", "stems.arrow"
 
