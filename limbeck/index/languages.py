@@ -49,7 +49,7 @@ class Languages:
         self.names = names if names and len(names) > 1 and seen is not None else []
         if self.names and seen is not None:
             counts, texts = seen[:-1], seen[-1]
-            self._seen: np.ndarray = counts.any(axis=1)
+            self._seen = np.asarray(counts.any(axis=1))
             smooth = np.log(counts + SMOOTHING) - np.log(counts.sum(axis=0) + SMOOTHING * max(1, self._seen.sum()))
             self._told, self._prior = smooth.astype(np.float32), np.log(texts / texts.sum())
 
