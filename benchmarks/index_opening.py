@@ -4,7 +4,7 @@
 
 Each way is opened in a process of its own, without the student, whose size does not depend on the Pins; then 200 random
 sets of 1,000 Pins are looked up, matched and gathered. Processes that map the same files share them: what a further
-replica costs is the memory that is its own ("private").
+replica costs is its private memory.
 """
 
 import argparse
@@ -116,10 +116,10 @@ WAYS = {"mapped": Mapped, "dicts": Dicts}
 
 
 def memory() -> dict[str, float]:
-    """MiB: resident, and of it what no other process shares."""
+    """MiB: resident, and of it what lies in no file: no other process can share it."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
     found = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
-    return {"resident": found["Rss"], "private": found["Private_Clean"] + found["Private_Dirty"]}
+    return {"resident": found["Rss"], "private": found["Anonymous"]}
 
 
 def opened(way: str, folder: Path, count: int) -> dict[str, float]:

@@ -9,8 +9,10 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import catalogue, lexical, nearest, texts
+from limbeck.index import catalogue, lexical, nearest, texts, understanding
 from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
+from limbeck.index.lexical import Lexical
+from limbeck.index.sides import Near, Words
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
@@ -46,14 +48,16 @@ class Store:
     student: Student
     signals: joined.Joined
     read: Read  # untuned vectors of queries and of documents from outside
-    lexical: lexical.Lexical
-    nearest: nearest.Nearest
+    lexical: Words
+    statistics: Lexical  # of the catalogue's words, wherever Pins are searched for by them
+    nearest: Near
     catalogue: Catalogue
     texts: texts.Texts  # by the rows of the match index
     match_rows: np.ndarray
     tokenizer: Tokenizer
     text: Text
     digest: str  # of the student
+    understanding: understanding.Understanding  # of queries
 
     @property
     def vectors(self) -> Mapped:
@@ -79,13 +83,15 @@ class Store:
         read = _reading(ws, student)
         signals = joined.open(ws, keep(student, versions["models/student"], read))
         near, pins = nearest.open(ws.folder("index/nearest")), catalogue.open(ws.folder("index/catalogue"))
+        words = lexical.open(ws.folder("index/lexical"))
         _check_features(student, signals)
         _check_sizes(student, pins.vectors, near)
         return cls(
             student=student,
             signals=signals,
             read=read,
-            lexical=lexical.open(ws.folder("index/lexical")),
+            lexical=words,
+            statistics=words,
             nearest=near,
             catalogue=pins,
             texts=texts.open(ws.folder("index/texts")),
@@ -93,6 +99,7 @@ class Store:
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
             digest=versions["models/student"],
+            understanding=understanding.open(ws),
         )
 
     def __len__(self) -> int:

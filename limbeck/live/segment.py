@@ -31,7 +31,7 @@ class Segment:
     def __init__(self, store: Store, entries: Sequence[Entry]) -> None:
         self.entries = tuple(entries)
         self.vectors = np.stack([entry.vector for entry in entries])
-        self.words = Postings([entry.said for entry in entries], store.lexical, store.signals.match.mean_terms)
+        self.words = Postings([entry.said for entry in entries], store.statistics, store.signals.match.mean_terms)
         texts = pa.Table.from_pylist([entry.said for entry in entries], schema=schema("pin_texts"))
         known = np.fromiter((entry.known for entry in entries), np.int64, len(entries))
         self._signals = store.signals.over(texts, np.stack([entry.base for entry in entries]), known)

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 
 from limbeck.errors import WorkspaceError
-from limbeck.index.lexical import Lexical, query_terms
-from limbeck.index.nearest import Nearest
+from limbeck.index.lexical import query_terms
+from limbeck.index.sides import Near, Words
 from limbeck.index.store import Store
 from limbeck.live.fold import folded
 from limbeck.live.journal import Journal, net
@@ -120,7 +120,7 @@ def caught_up(store: LiveStore, journal: Journal) -> LiveStore:
 class _Words:
     """The lexical index, its hits and the live ones in one order."""
 
-    def __init__(self, base: Lexical, overlay: Overlay) -> None:
+    def __init__(self, base: Words, overlay: Overlay) -> None:
         self._base, self._overlay = base, overlay
 
     def search(self, query: str, k: int) -> Scored:
@@ -135,7 +135,7 @@ class _Words:
 class _Near:
     """The index of vectors, its hits and the live ones in one order."""
 
-    def __init__(self, base: Nearest, overlay: Overlay) -> None:
+    def __init__(self, base: Near, overlay: Overlay) -> None:
         self._base, self._overlay = base, overlay
 
     def search(self, vector: np.ndarray, k: int) -> Scored:

@@ -1,7 +1,8 @@
 """The service over HTTP: a thin skin on `ranker.py`. The model works in a thread, so that the event loop stays free.
 
-GET /search?q=&k=&language=&country=    POST /v1/rerank    POST /v1/embeddings    GET /similar?pin_id=&k=
-POST /v1/pins    GET /v1/pins/…    GET /images/…    GET /openapi.json    GET /healthz    GET /readyz    GET /metrics
+GET /search?q=&k=&language=&country=    POST /v1/rerank, /v2/rerank, /rerank    POST /v1/embeddings
+GET /similar?pin_id=&k=    POST /v1/pins    GET /v1/pins/…    GET /images/…    GET /openapi.json
+GET /healthz    GET /readyz    GET /metrics
 For people: GET /    GET /pins/…?q=    GET /compare?q=&left=&right=
 """
 
@@ -26,7 +27,7 @@ from limbeck.errors import InputError
 from limbeck.index.store import Store
 from limbeck.live import store as live_store
 from limbeck.live.journal import Journal
-from limbeck.serve import http, observed, openapi, pictures, pins
+from limbeck.serve import engines, http, observed, openapi, pictures, pins, texts
 from limbeck.serve.budget import Budget
 from limbeck.serve.cache import Caches
 from limbeck.serve.compare import MEANT, Judgments
@@ -96,18 +97,17 @@ class Service:
         return http.answer(await self._search(request, asked))
 
     async def rerank(self, request: Request) -> Response:
-        """`POST /v1/rerank`."""
-        asked, ranker = read_rerank(await http.body(request)), self._versions.ranker
-        documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
-        fields = [d.fields() for d in documents]
-        seen: list[Graded] = []
-        ranked = await self._queue.work(self._watched(ranker, seen).rerank_documents, asked.query, fields)
-        answered = [fields[graded.index] for graded in ranked[: asked.top_n]]
-        by_id = [said["pin_id"] for said in answered if "pin_id" in said]
-        self._logged(request, (asked.query, None, None), ranker, seen, by_id)
-        shown = documents if asked.return_documents else [None] * len(documents)
-        results = [result(graded, shown[graded.index]) for graded in ranked[: asked.top_n]]
-        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
+        """`POST /v1/rerank` and `POST /v2/rerank`."""
+        return await self._reranked(request, await http.body(request))
+
+    async def rerank_texts(self, request: Request) -> Response:
+        """`POST /rerank`."""
+        body, ranker = await http.body(request), self._versions.ranker
+        if not texts.asks_for_texts(body):
+            return await self._reranked(request, body)
+        asked = texts.read_texts(body)
+        documents = [{"description": text} if text else {} for text in asked.texts]
+        return http.answer(texts.answer(await self._queue.work(ranker.rerank_documents, asked.query, documents), asked))
 
     async def embeddings(self, request: Request) -> Response:
         """`POST /v1/embeddings`."""
@@ -166,6 +166,19 @@ class Service:
             )
         return await self.site.search(request)
 
+    async def _reranked(self, request: Request, body: bytes) -> Response:
+        asked, ranker = read_rerank(body), self._versions.ranker
+        documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
+        fields = [d.fields() for d in documents]
+        seen: list[Graded] = []
+        ranked = await self._queue.work(self._watched(ranker, seen).rerank_documents, asked.query, fields)
+        answered = [fields[graded.index] for graded in ranked[: asked.top_n]]
+        by_id = [said["pin_id"] for said in answered if "pin_id" in said]
+        self._logged(request, (asked.query, None, None), ranker, seen, by_id)
+        shown = documents if asked.return_documents else [None] * len(documents)
+        results = [result(graded, shown[graded.index]) for graded in ranked[: asked.top_n]]
+        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
+
     async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:
         candidates, ranker = self._settings.candidates, self._versions.ranker
         k, budget = asked.k or min(self._settings.results, candidates), Budget(self._settings.seconds or None)
@@ -179,7 +192,7 @@ class Service:
         if budget.degraded:
             self._metrics.degraded.labels(budget.degraded).inc()
             request.state.noted = {"degraded": budget.degraded}
-        return SearchAnswer(asked.q, ranker.model, budget.degraded, found)
+        return SearchAnswer(asked.q, ranker.understand(asked.q), ranker.model, budget.degraded, found)
 
     def _watched(self, ranker: Ranker, seen: list[Graded]) -> Ranker:
         """The ranker, which leaves what it sees where there is a log to be kept of it."""
@@ -217,6 +230,8 @@ def create(
             Route("/compare", service.site.compare),
             Route("/search", service.search),
             Route("/v1/rerank", service.rerank, methods=["POST"]),
+            Route("/v2/rerank", service.rerank, methods=["POST"]),
+            Route("/rerank", service.rerank_texts, methods=["POST"]),
             Route("/v1/embeddings", service.embeddings, methods=["POST"]),
             Route("/v1/pins", service.change_pins, methods=["POST"]),
             Route("/v1/pins/{pin_id:path}", service.pin),
@@ -236,14 +251,16 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
     """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first."""
     metrics = Metrics()
     _key(settings)  # refused before anything is loaded
-    journal = Journal(ws.root)
+    engine, journal = engines.connect(settings), Journal(ws.root)
     with _remote(settings, metrics) as remote, _log(ws, settings, metrics) as log:
 
         def opened(ws: Workspace) -> Ranker:
             caches = Caches(settings.cached_queries, functools.partial(RemoteCache, remote) if remote else None)
             store = Store.open(ws, text, caches.readings)
-            live = live_store.open(store, ws, journal)
-            return Ranker(live, stage=metrics.stage, caches=caches, others=Others(ws, store))
+            if engine:
+                store = engines.outside(store, ws, engine)
+            others, live = Others(ws, store), live_store.open(store, ws, journal)
+            return Ranker(live, stage=metrics.stage, caches=caches, others=others, blend=settings.blend)
 
         versions = Versions(ws, opened, functools.partial(pins.caught_up, journal=journal))
         _serve(ws, versions, settings, metrics, Kept(journal, log))
