@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from limbeck.errors import InputError
-from limbeck.serve.engines import EngineDown
+from limbeck.serve.engine import EngineDown
 from limbeck.serve.messages import MAX_BODY, Refused
 
 log = logging.getLogger("limbeck.serve")
