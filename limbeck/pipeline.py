@@ -18,7 +18,7 @@ import pyarrow as pa
 from limbeck import assembly, attacking, history, judging, labelling, lineup, processes, teaching
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
-from limbeck.index import lexical, nearest, texts, understanding
+from limbeck.index import catalogue, lexical, nearest, texts, understanding
 from limbeck.inputs import input_tables
 from limbeck.making import Run
 from limbeck.measure import attacks
@@ -43,7 +43,7 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
     if processes.count() > 1 and until != "teach":
         remedy = "Launch `limbeck teach` with several, then run the rest without"
         raise InputError(f"several processes serve to train the teacher, not for `{until}`", remedy=remedy)
-    tables = input_tables(recipe)
+    tables = input_tables(recipe, ws.root)
     assembly.required(recipe)
     if not processes.leads():
         teaching.train_along(recipe, ws)
@@ -208,6 +208,11 @@ def index(run: Run) -> None:
     run.table("pin_vectors", ws.made_from(["composed", "models/student"]), lambda: assembly.pin_vectors(recipe, ws))
     made = ws.made_from(["pin_vectors"])
     run.folder("index/nearest", made, lambda out, scratch: nearest.build(ws.table("pin_vectors"), out))
+    run.folder("index/catalogue", ws.made_from(["pin_vectors", "pins"]), lambda out, scratch: _catalogue(ws, out))
+
+
+def _catalogue(ws: Workspace, out: Path) -> None:
+    catalogue.build(ws.table("pin_vectors"), ws.table("pins", catalogue.SHOWN), out)
 
 
 def evaluate(run: Run) -> None:

@@ -16,6 +16,7 @@ from limbeck.serve.messages import (
     SimilarAnswer,
     SimilarRequest,
 )
+from limbeck.serve.pins import PinsAnswer, PinsRequest
 from limbeck.serve.ranker import Pin
 from limbeck.serve.texts import TextsRequest, TextsResult
 
@@ -62,6 +63,10 @@ OPERATIONS = (
         EmbeddingsAnswer, {"input": ["red sofa", "a tall lamp"]},
     ),
     Operation("get", "/similar", "The Pins nearest to a Pin", SimilarRequest, SimilarAnswer, {"pin_id": "81", "k": 10}),
+    Operation(
+        "post", "/v1/pins", "Add, change and delete Pins", PinsRequest, PinsAnswer,
+        {"put": [{"id": "new-1", "title": "Red velvet sofa", "language": "en"}], "delete": ["old-7"]},
+    ),
     Operation("get", "/v1/pins/{pin_id}", "What is shown of a Pin", None, Pin, {"pin_id": "81"}),
     Operation("get", "/pins/{pin_id}", "A page: a Pin, and why it is found", None, None, {"pin_id": "81"}, "text/html"),
     Operation(

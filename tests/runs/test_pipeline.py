@@ -30,10 +30,11 @@ INDEXES = {
     "index/texts",
     "index/understanding",
     "index/nearest",
+    "index/catalogue",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
 VECTORS = {"encoder_vectors", "signals/searchsage"}
-SEARCHABLE = {"pin_vectors", "index/nearest"}
+SEARCHABLE = {"pin_vectors", "index/nearest", "index/catalogue"}
 
 
 def test_a_run_makes_every_table_model_and_index(finished):

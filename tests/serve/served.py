@@ -11,7 +11,7 @@ from tiny_models import write_encoder
 from tokenizers import Tokenizer
 
 from limbeck import records
-from limbeck.index import lexical, nearest, understanding
+from limbeck.index import catalogue, lexical, nearest, understanding
 from limbeck.index import texts as texts_index
 from limbeck.settings import Student, Text
 from limbeck.signals import engagement, joined, match_index, searchsage
@@ -107,6 +107,14 @@ def write_vectors(ws, composed, student):
     ws.write_folder(
         "index/nearest", ws.made_from(["pin_vectors"]), lambda out, _: nearest.build(pa.table(columns), out)
     )
+    write_catalogue(ws)
+
+
+def write_catalogue(ws):
+    """The catalogue of the Pins' present vectors and the present pins table."""
+    vectors, pins = ws.table("pin_vectors"), ws.table("pins")
+    made = ws.made_from(["pin_vectors", "pins"])
+    ws.write_folder("index/catalogue", made, lambda out, _: catalogue.build(vectors, pins, out))
 
 
 def write_pictures(folder, rows):
