@@ -170,8 +170,11 @@ def evaluation(ws: Workspace) -> Evaluation:
 
 
 def beside(ws: Workspace) -> dict[str, str]:
-    """Pages that lie beside the report, by their titles."""
-    return {"The paper’s tables": REPRODUCTION} if (ws.root / REPRODUCTION).exists() else {}
+    """Pages that lie beside the report and are of the same grades, by their titles."""
+    tables = (f"reproduction/{path.stem}" for path in ws.root.glob("reproduction/table-*.json"))
+    now = ws.digest("evaluation/grades")
+    of_this_run = any(ws.manifest(table).made.inputs.get("evaluation/grades") == now for table in tables)
+    return {"The paper’s tables": REPRODUCTION} if of_this_run and (ws.root / REPRODUCTION).exists() else {}
 
 
 def write_report(

@@ -5,13 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 SOURCES = ("title", "description", "caption", "board_titles", "engaged_queries", "link_title", "link_description")
-FAMILIES = (
-    "bm25",
-    "shares",
-    "phrases",
-    "title",
-    "lengths",
-)  # of match features: `signals/match.py` says which is which
+KINDS = ("bm25", "shares", "phrases", "title_words", "lengths")  # of match features: `signals/match.py` says which
+FAMILIES = (*KINDS, *SOURCES, "all")  # and by the field that they are about; "all": all fields taken as one
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 
 
@@ -287,7 +282,7 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Reproduce:
-    """The paper's tables on one's own data, by `limbeck reproduce` (docs/recipes.md)."""
+    """The paper's tables on one's own data, by `limbeck reproduce` (docs/reproducing.md)."""
 
     teachers: tuple[str, ...] = ()  # backbones beside the recipe's own; none: all whose weights are installed
     layers: tuple[int, ...] = (2,)  # smaller teachers: the recipe's own backbone cut off after so many layers

@@ -245,9 +245,13 @@ class Workspace:
         """The committed folder of a model, index or report."""
         return self._folder(name) / self._version_name(name)
 
+    def version(self, name: str, made: Made) -> Path:
+        """Where the folder that is made from this lies, once it is there."""
+        return self._folder(name) / f"{Path(name).name}-{made.digest}"
+
     def write_folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> Path:
         """Make a folder: `build(out, scratch)` fills the empty `out`; `scratch` outlives a kill, for checkpoints."""
-        final = self._folder(name) / f"{Path(name).name}-{made.digest}"
+        final = self.version(name, made)
         partial, scratch = final.with_name(final.name + ".partial"), self.scratch(name, made)
         if final.exists() and self._readable(name) and any(final.name in Path(f).parts for f in self._missing(name)):
             _remove(final)

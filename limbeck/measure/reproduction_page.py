@@ -12,6 +12,7 @@ from limbeck.measure.reproduction import SHOWN, Row, Table, findings
 from limbeck.measure.scores import METRICS
 
 BLANK = "not found"
+CURVES = {"human labels alone": 1, "teacher labels": 2}  # markers
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,18 @@ class _Page:
         """The metrics of a table's columns, the headline first."""
         return list(dict.fromkeys([table.headline, *SHOWN]))
 
-    def graders(self, table: Table) -> list[str]:
-        """The graders of a table, each with its marker, where rows have several of them."""
-        names = list(dict.fromkeys(row.grader for row in table.rows))
-        return names if any(len(rows) > 1 for _, rows in _groups(table)) else []
-
-    def key(self, table: Table, grader: str) -> Markup:
-        """The marker of a grader."""
-        return plots.key(_series(table)[grader])
+    def legend(self, table: Table) -> list[tuple[Markup, str]]:
+        """Markers and names of what a table's plot tells apart; none where every row is named."""
+        series = CURVES if _is_curve(table) else _series(table)
+        apart = _is_curve(table) or any(len(rows) > 1 for _, rows in _groups(table))
+        return [(plots.key(number), name) for name, number in series.items()] if apart else []
 
     def plot(self, table: Table) -> Markup:
         """Values with intervals by the headline metric: a curve over amounts, groups of graders, or plain rows."""
         title, series = f"{METRICS[table.headline].label}, {table.title.lower()}", _series(table)
-        if any(row.labelled for row in table.rows):
-            return plots.curve(title, list(_curve(table)), {"student": 0})
+        if _is_curve(table):
+            points = list(_curve(table))
+            return plots.curve(title, points, CURVES) if points else Markup("")
         groups = [(name, [_point(table, row, series) for row in rows]) for name, rows in _groups(table)]
         if all(len(points) == 1 for _, points in groups):
             return plots.dots(title, [Point(name, 0, point.estimate) for name, (point,) in groups])
@@ -65,6 +64,10 @@ class _Page:
     def sure(self, table: Table, row: Row) -> bool:
         """Whether a row's difference is unlikely to be chance."""
         return wording.sure(row.differences[table.headline], table.confidence)
+
+
+def _is_curve(table: Table) -> bool:
+    return all(row.labelled for row in table.rows)
 
 
 def _series(table: Table) -> dict[str, int]:
@@ -85,7 +88,7 @@ def _curve(table: Table) -> Iterator[CurvePoint]:
     for row in table.rows:
         reached = row.metrics[table.headline]
         if reached.value is not None:
-            grader = "student" if row.against else "human labels alone"
+            grader = "teacher labels" if row.against else "human labels alone"
             yield CurvePoint(row.labelled, grader, reached.value, reached.low, reached.high)
 
 

@@ -63,11 +63,10 @@ def _graders(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[
 
 def _sources(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[Variant]) -> Iterator[Row]:
     """Teacher and student with one more source each, each against itself with one less."""
-    steps = [(variant.label, answers(place(ws, variant), ws)) for variant in variants]
-    steps.append((recipe.text.sources[-1], lineup.grades(ws)))
     entries: list[Entry] = []
-    for step, (label, answer) in enumerate(steps):
-        name = f"+ {_words(label)}" if step else _words(label)
+    for step, variant in enumerate(variants):
+        answer, label = answers(place(ws, variant), ws), variant.label.replace("_", " ")
+        name = f"+ {label}" if step else label
         for grader in ("teacher", "student"):
             entries.append(Entry(name, grader, answer[grader], len(entries) - 2 if step else None))
     yield from reproduction.measure(entries, truth, recipe.measure, recipe.seed)
@@ -92,7 +91,7 @@ def _segments(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence
     """By language, then country: the student against the baseline, with the teacher and the student of human labels."""
     main = lineup.grades(ws)
     labelled = Split(ws.table("heldout", ["query"])).select(ws.table("judgments"), "train")
-    names = [recipe.measure.baseline, "student-human", "student", "teacher"]
+    names = list(dict.fromkeys([recipe.measure.baseline, "student-human", "student", "teacher"]))
     for dimension in ("language", "country"):
         values = pc.fill_null(truth.column(dimension), "unknown")
         human = _counts(pc.fill_null(labelled.column(dimension), "unknown"))
@@ -100,7 +99,8 @@ def _segments(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence
             keep = pc.equal(values, value).to_numpy()
             note = f"{human[value]:,} human labels" if human.get(value) else "no human label"
             title = f"{dimension} {value}: {pairs:,} pairs, {note}"
-            entries = [Entry(title, n, main[n][keep], 0 if n == "student" else None) for n in names]
+            against = {"student": 0} if names[0] != "student" else {}
+            entries = [Entry(title, n, main[n][keep], against.get(n)) for n in names]
             yield from reproduction.measure(entries, truth.filter(pa.array(keep)), recipe.measure, recipe.seed)
 
 
@@ -113,10 +113,6 @@ def _signals(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[
         note = "there was nothing to leave out" if same else ""
         entries.append(Entry(f"without {variant.label}", "student", answers(own, ws)["student"], 0, note=note))
     yield from reproduction.measure(entries, truth, recipe.measure, recipe.seed)
-
-
-def _words(source: str) -> str:
-    return source.replace("_", " ")
 
 
 def _counts(values: pa.ChunkedArray) -> dict[str, int]:

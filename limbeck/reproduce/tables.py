@@ -12,9 +12,8 @@ from limbeck.errors import InputError
 from limbeck.measure import reproduction_page
 from limbeck.measure.reproduction import Table
 from limbeck.progress import say
-from limbeck.reproduce import results, running, variants
+from limbeck.reproduce import results, running, teachers, variants
 from limbeck.reproduce.running import GRADES, Outlook
-from limbeck.reproduce.teachers import backbones
 from limbeck.reproduce.variants import Variant
 from limbeck.settings import Recipe
 from limbeck.workspace import Made, Workspace
@@ -32,6 +31,8 @@ def reproduce(recipe: Recipe, ws: Workspace, numbers: Sequence[int] = NUMBERS, d
     outlook = Outlook(recipe, ws, [variant for those in asked.values() for variant in those])
     unfinished = pipeline.run(recipe, ws)
     with ws.writing():
+        if 1 in asked:
+            teachers.cut(recipe, ws)
         for number, those in asked.items():
             running.run(those, ws, outlook)
             _measure(number, recipe, ws, those)
@@ -46,8 +47,7 @@ def planned(number: int, recipe: Recipe, ws: Workspace) -> list[Variant]:
     """The variants that a table needs besides the run itself."""
     match number:
         case 1:
-            with ws.writing():
-                return variants.teachers(recipe, backbones(recipe, ws))
+            return variants.teachers(recipe, teachers.backbones(recipe, ws))
         case 2:
             return variants.sources(recipe)
         case 3:

@@ -14,30 +14,41 @@ from limbeck.workspace import Made, Workspace
 
 
 def backbones(recipe: Recipe, ws: Workspace) -> dict[str, str]:
-    """By what they are called, the backbones of further teachers: cut ones are made in the workspace's `reproduction/`."""
+    """Backbones of further teachers, by what they are called; cut ones are where `cut` puts them."""
     own, asked = recipe.teacher.backbone, recipe.reproduce
-    found = backbone.find(own, recipe.folder)
+    others = [name for name in asked.teachers or backbone.installed() if name != own]
+    folders = {f"{own}, first {n} layers": str(ws.version(*_cut_off(recipe, n)).resolve()) for n in _fewer(recipe)}
+    return folders | {name: name for name in others}
+
+
+def cut(recipe: Recipe, ws: Workspace) -> None:
+    """Make the backbones that are the recipe's own without its last layers, in the workspace's `reproduction/`."""
+    found = backbone.find(recipe.teacher.backbone, recipe.folder)
+    for layers in _fewer(recipe):
+        name, made = _cut_off(recipe, layers)
+        if why := ws.outdated(name, made):
+            say("make", f"  [bold]{name}[/]: {why}", name=name, why=why)
+            ws.write_folder(name, made, lambda out, _, n=layers: _save(found, n, out))  # type: ignore[misc]
+
+
+def _save(found: str, layers: int, out: Path) -> None:
+    with quiet():
+        model = AutoModel.from_pretrained(found, num_hidden_layers=layers, trust_remote_code=False, **backbone.LOADING)
+        model.save_pretrained(out)
+        AutoTokenizer.from_pretrained(found, trust_remote_code=False).save_pretrained(out)
+
+
+def _fewer(recipe: Recipe) -> list[int]:
+    """The numbers of layers asked for that are fewer than the backbone has."""
+    found = backbone.find(recipe.teacher.backbone, recipe.folder)
     with quiet():
         whole = AutoConfig.from_pretrained(found, trust_remote_code=False).num_hidden_layers
-    fewer = sorted({layers for layers in asked.layers if layers < whole})
-    others = [name for name in asked.teachers or backbone.installed() if name != own]
-    return {f"{own}, first {n} layers": _cut(found, own, n, ws) for n in fewer} | {name: name for name in others}
+    return sorted({layers for layers in recipe.reproduce.layers if layers < whole})
 
 
-def _cut(found: str, own: str, layers: int, ws: Workspace) -> str:
-    """The folder of a backbone without its last layers."""
-
-    def build(out: Path, scratch: Path) -> None:
-        with quiet():
-            kept = {"num_hidden_layers": layers, "trust_remote_code": False}
-            AutoModel.from_pretrained(found, **kept, **backbone.LOADING).save_pretrained(out)
-            AutoTokenizer.from_pretrained(found, trust_remote_code=False).save_pretrained(out)
-
-    name, made = f"reproduction/first-{layers}", Made(settings={"backbone": own, "layers": layers})
-    if ws.outdated(name, made):
-        say("make", f"  [bold]{name}[/]: the first {layers} layers of {own}", name=name, why="not made yet")
-        ws.write_folder(name, made, build)
-    return str(ws.folder(name).resolve())
+def _cut_off(recipe: Recipe, layers: int) -> tuple[str, Made]:
+    """The name and origin of a cut backbone."""
+    return f"reproduction/first-{layers}", Made(settings={"backbone": recipe.teacher.backbone, "layers": layers})
 
 
 def parameters(model: Path) -> int:

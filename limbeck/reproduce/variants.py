@@ -6,9 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
-from limbeck.settings import FAMILIES, Recipe, Signals
-
-TEACHER, STUDENT = ("teacher",), ("teacher", "student")
+from limbeck.settings import KINDS, SOURCES, Recipe, Signals
 
 
 @dataclass(frozen=True)
@@ -29,18 +27,24 @@ def teachers(recipe: Recipe, backbones: Mapping[str, str]) -> list[Variant]:
     found = []
     for label, backbone in backbones.items():
         changed = _plain(recipe, teacher=replace(recipe.teacher, backbone=backbone))
-        found.append(Variant(f"teacher-{_slug(label)}", label, changed, "teach", TEACHER, {"teach": 1}))
+        found.append(Variant(f"teacher-{_slug(label)}", label, changed, "teach", ("teacher",), {"teach": 1}))
     return found
 
 
 def sources(recipe: Recipe) -> list[Variant]:
-    """The text of Pins with the first source, the first two, and so on; all of them is the main run itself."""
+    """The text of Pins with the first source, the first two, and so on.
+
+    Match features are of the same sources, one by one: with all fields taken as one, a student would know the others.
+    """
     found = []
-    for number in range(1, len(recipe.text.sources)):
+    for number in range(1, len(recipe.text.sources) + 1):
         told = recipe.text.sources[:number]
-        changed = _plain(recipe, text=replace(recipe.text, sources=told))
-        costs = {"teach": 1, "label": 1, "distill": 1}
-        found.append(Variant(f"text-{number}-{told[-1]}", told[-1], changed, "distill", STUDENT, costs))
+        unknown = ("all", *(source for source in SOURCES if source not in told))
+        without = tuple(dict.fromkeys((*recipe.signals.without, *unknown)))
+        texts, signals = replace(recipe.text, sources=told), replace(recipe.signals, without=without)
+        costs = {"teach": 1, "label": 1, "distill": 1} if told != recipe.text.sources else {"distill": 0.5}
+        changed = _plain(recipe, text=texts, signals=signals)
+        found.append(Variant(f"text-{number}-{told[-1]}", told[-1], changed, "distill", ("teacher", "student"), costs))
     return found
 
 
@@ -63,11 +67,11 @@ def amounts(recipe: Recipe, offered: float | None = None) -> Variant:
 
 
 def signals(recipe: Recipe) -> list[Variant]:
-    """Without one signal each: every switch of `Signals` that is on, and every family of match features."""
+    """Without one signal each: every switch of `Signals` that is on, and every kind of match features."""
     on = [f.name for f in fields(Signals) if getattr(recipe.signals, f.name) is True]
-    without = {name: {name: False} for name in on}
-    for family in (f for f in FAMILIES if f not in recipe.signals.without):
-        without[f"match: {family}"] = {"without": (*recipe.signals.without, family)}
+    without: dict[str, dict[str, Any]] = {_words(name): {name: False} for name in on}
+    for kind in (k for k in KINDS if k not in recipe.signals.without):
+        without[f"match features: {_words(kind)}"] = {"without": (*recipe.signals.without, kind)}
     return list(_left_out(recipe, without))
 
 
@@ -80,6 +84,10 @@ def _left_out(recipe: Recipe, without: Mapping[str, Mapping[str, Any]]) -> Itera
 def _plain(recipe: Recipe, **changes: Any) -> Recipe:
     """The recipe with something changed, and without what is measured of the main run alone."""
     return replace(recipe, judge=None, measure=replace(recipe.measure, learning_curve=()), **changes)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _slug(label: str) -> str:
