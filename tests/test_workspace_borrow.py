@@ -1,10 +1,11 @@
 """A workspace takes from another one what is made from the very same: by hard links, and whole or not at all."""
 
-import killed
+import os
+import signal
+
 import pyarrow as pa
 import pytest
 
-from limbeck import workspace
 from limbeck.workspace import Made, Workspace
 
 FIRST, SECOND = Made(settings={"edition": 1}), Made(settings={"edition": 2})
@@ -87,10 +88,26 @@ def test_rows_of_the_lender_serve_where_there_are_none_of_its_own(main, variant)
     assert variant.previous("pins") is None
 
 
-@pytest.mark.parametrize("call", [1, 2, 3])
-def test_killed_while_it_borrows_a_model_there_is_the_whole_of_it_or_none(variant, call):
-    with_kill = (workspace.os, "link" if call < 3 else "rename", 1 if call == 3 else call)
-    killed.at(*with_kill, variant.borrow, "models/tower", FIRST)
+def killed_at(function, call, work):
+    """Do `work` in a process of its own that is killed when it calls this function of `os` for the `call`th time."""
+    child = os.fork()
+    if child == 0:
+        original, left = getattr(os, function), iter(range(call - 1))
+
+        def until(*arguments):
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments)
+
+        setattr(os, function, until)
+        work()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(("function", "call"), [("link", 1), ("link", 2), ("rename", 1), ("rename", 2)])
+def test_killed_while_it_borrows_a_model_there_is_the_whole_of_it_or_none(variant, function, call):
+    killed_at(function, call, lambda: variant.borrow("models/tower", FIRST))
     assert not variant.has("models/tower")
     with variant.writing():
         assert variant.borrow("models/tower", FIRST)

@@ -110,9 +110,9 @@ Brackets are intervals by {about.bootstrap:,} bootstrap resamples of whole queri
 answer the same held-out pairs, and see the same resamples. p-values are two-sided and corrected for all the
 comparisons of a table (Holm).
 
-The paper is arXiv 2410.17152. Its own page could not be read where this was written, so only figures that were found
-quoted elsewhere stand here, each with where; the others are left blank. Its data, its raters and its models are not
-these: what can be compared is which way a difference goes, not how high a figure is.
+The paper is arXiv 2410.17152. Of its figures, those stand here that were found quoted, each with where; the others are
+left blank. Its data, its raters and its models are not these: what can be compared is which way a difference goes, not
+how high a figure is.
 """
 
 

@@ -33,11 +33,10 @@ class Outlook:
     """What variants will take, going by the main run's stages, and what of it is left."""
 
     def __init__(self, recipe: Recipe, ws: Workspace, asked: Sequence[Variant]) -> None:
-        stages = history.seconds(ws, pipeline.STAGES)
-        main = 0.0
-        if not ws.has(GRADES):
+        stages: Mapping[str, float] = history.seconds(ws, pipeline.STAGES)
+        if "teach" not in stages:  # nothing was timed here yet
             stages = {**check.check(recipe).estimate.seconds, **stages}
-            main = sum(stages.values())
+        main = 0.0 if ws.has(GRADES) else sum(stages.values())
         waits = [v for v in asked if not place(ws, v).has(GRADES)]
         self._costs = {v.name: sum(stages.get(s, 0.0) * n for s, n in v.costs.items()) for v in waits}
         self._spent, self._expected = 0.0, 0.0
