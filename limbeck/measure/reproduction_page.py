@@ -17,11 +17,17 @@ CURVES = {"human labels alone": 1, "teacher labels": 2}  # markers
 
 @dataclass(frozen=True)
 class About:
-    """What was run: the recipe's name, its sizes in words, and how many resamples the intervals are of."""
+    """What was run: the recipe's name, its sizes in words, how many resamples intervals are of, and what is missing."""
 
     name: str
     size: str
     bootstrap: int
+    missing: tuple[str, ...] = ()  # titles of tables that were not measured on this run
+
+    @property
+    def lacking(self) -> str:
+        """What is missing, in words."""
+        return f"Not measured on this run: {', '.join(self.missing).lower()}." if self.missing else ""
 
 
 def html(tables: Sequence[Table], about: About) -> str:
@@ -97,7 +103,7 @@ def _curve(table: Table) -> Iterator[CurvePoint]:
 
 def markdown(tables: Sequence[Table], about: About) -> str:
     """The same tables as text."""
-    parts = [_HEAD.format(about=about, measured=_measured(tables))]
+    parts = [_HEAD.format(about=about, measured=_measured(tables)), *([about.lacking] if about.missing else [])]
     parts += ["\n".join(_section(table)) for table in tables]
     return "\n".join(parts)
 

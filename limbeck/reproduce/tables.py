@@ -82,7 +82,9 @@ def measured(ws: Workspace) -> list[Table]:
 
 
 def _write(recipe: Recipe, ws: Workspace, docs: Path | None) -> None:
-    tables, about = measured(ws), reproduction_page.About(recipe.name, size(recipe, ws), recipe.measure.bootstrap)
+    tables = measured(ws)
+    missing = tuple(title for n, (title, _) in results.TITLES.items() if n not in {table.number for table in tables})
+    about = reproduction_page.About(recipe.name, size(recipe, ws), recipe.measure.bootstrap, missing)
     _replace(ws.root / PAGE, reproduction_page.html(tables, about))
     if docs is not None:
         _replace(docs, reproduction_page.markdown(tables, about))

@@ -60,7 +60,8 @@ def amounts(recipe: Recipe, offered: float | None = None) -> Variant:
         costs = {"label": max(more - 1, 0), "distill": more}
         known = partial(amounts, recipe)
         return Variant("labels", f"{most} labels per human label", changed, "label", (), costs, known)
-    shares = tuple(sorted(amount / offered for amount in recipe.reproduce.amounts if amount < offered))
+    fewer = sorted(set(recipe.reproduce.amounts))[:-1]  # the largest one is what all of them together are
+    shares = tuple(amount / offered for amount in fewer if amount < offered)
     changed = replace(changed, measure=replace(changed.measure, learning_curve=shares))
     names = ("student-human", *(f"student-{round(100 * share)}" for share in shares), "student")
     return Variant("labels", f"{most} labels per human label", changed, "distill", names, {})

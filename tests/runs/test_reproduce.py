@@ -118,6 +118,7 @@ def test_the_page_is_linked_from_the_report_and_the_docs_say_the_same(reproduced
         assert text in page
         assert text in docs
     assert "2. Text sources" not in page
+    assert "Not measured on this run: text sources, teacher labels." in page
 
 
 def test_again_nothing_is_made(home, reproduced):
