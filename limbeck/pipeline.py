@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -255,10 +256,10 @@ def report(run: Run) -> None:
     """One page to be read by someone who was not there; also put at `report.html` in the workspace."""
     ws, recipe = run.ws, run.recipe
     problems = [*judging.failures(ws), *run.unfinished]
-    pages = {"beside": lineup.beside(ws)} if lineup.beside(ws) else {}
-    made = ws.made_from(
-        ["evaluation/measures", "evaluation/grades"], measure=recipe.measure, problems=problems, **pages
-    )
+    asked: dict[str, Any] = {"measure": recipe.measure, "problems": problems}
+    if pages := lineup.beside(ws):
+        asked["beside"] = pages
+    made = ws.made_from(["evaluation/measures", "evaluation/grades"], **asked)
     seconds = history.seconds(ws, STAGES)
     run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, problems, out))
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")

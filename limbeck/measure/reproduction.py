@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A measured entry. `differences` are to the row called `against`, by metric."""
+    """A measured entry. `differences` are to the row called `against`: of the headline metric, by its name."""
 
     name: str
     grader: str
@@ -75,8 +75,8 @@ def measure(entries: Sequence[Entry], truth: pa.Table, asked: settings.Measure, 
     comparer = Comparer(from_truth(truth.take(pa.array(order))), ordered, names)
     comparer.resample(asked.bootstrap, seed)
     pairs = [(str(i), str(entry.against)) for i, entry in enumerate(entries) if entry.against is not None]
-    judged = tuple(dict.fromkeys([asked.headline, "accuracy"]))
-    differences = dict(zip((i for i, _ in pairs), comparer.compare(pairs, judged, asked.confidence, seed)))
+    compared = comparer.compare(pairs, (asked.headline,), asked.confidence, seed)
+    differences = dict(zip((i for i, _ in pairs), compared))
     return [
         Row(
             name=entry.name,
@@ -105,10 +105,12 @@ def corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
 def findings(table: Table) -> list[str]:
     """Which differences are as the paper found them, which could be chance, and which are the other way round."""
     sorts: dict[str, list[str]] = {"": [], "unsure": [], "against": []}
-    for row in table.rows:
-        if table.headline in row.differences:
-            comparison = row.differences[table.headline]
-            sorts[_sort(comparison, table)].append(f"{_named(row)} ({wording.signed(comparison.difference.value)})")
+    rows = [row for row in table.rows if table.headline in row.differences]
+    several = len({row.grader for row in rows}) > 1
+    for row in rows:
+        comparison = row.differences[table.headline]
+        name = f"{row.name}, {row.grader}" if several else row.name
+        sorts[_sort(comparison, table)].append(f"{name} ({wording.signed(comparison.difference.value)})")
     said = {
         "": "As in the paper",
         "unsure": "Could be chance here",
@@ -121,7 +123,3 @@ def _sort(comparison: Comparison, table: Table) -> str:
     if not wording.sure(comparison, table.confidence):
         return "unsure"
     return "" if ((comparison.difference.value or 0.0) > 0) == table.higher else "against"
-
-
-def _named(row: Row) -> str:
-    return f"{row.name}, {row.grader}" if row.name != row.grader else row.name

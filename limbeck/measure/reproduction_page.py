@@ -73,7 +73,7 @@ class _Page:
 
 
 def _is_curve(table: Table) -> bool:
-    return all(row.labelled for row in table.rows)
+    return bool(table.rows) and all(row.labelled for row in table.rows)
 
 
 def _series(table: Table) -> dict[str, int]:

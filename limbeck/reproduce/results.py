@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from limbeck import assembly, lineup
 from limbeck.measure import reproduction
@@ -88,20 +88,28 @@ def _amounts(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[
 
 
 def _segments(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[Variant]) -> Iterator[Row]:
-    """By language, then country: the student against the baseline, with the teacher and the student of human labels."""
+    """Parts of the pairs: the student against the baseline, with the teacher and the student of human labels alone."""
     main = lineup.grades(ws)
-    labelled = Split(ws.table("heldout", ["query"])).select(ws.table("judgments"), "train")
     names = list(dict.fromkeys([recipe.measure.baseline, "student-human", "student", "teacher"]))
+    against = {"student": 0} if names[0] != "student" else {}
+    for title, keep in _parts(ws, truth):
+        entries = [Entry(f"{title}: {keep.sum():,} pairs", n, main[n][keep], against.get(n)) for n in names]
+        yield from reproduction.measure(entries, truth.filter(pa.array(keep)), recipe.measure, recipe.seed)
+
+
+def _parts(ws: Workspace, truth: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
+    """The pairs of all languages without a human label, then those of each language and of each country."""
+    learnt = Split(ws.table("heldout", ["query"])).select(ws.table("judgments"), "train")
     for dimension in ("language", "country"):
-        values = pc.fill_null(truth.column(dimension), "unknown")
-        human = _counts(pc.fill_null(labelled.column(dimension), "unknown"))
-        for value, pairs in sorted(_counts(values).items(), key=lambda item: (-item[1], item[0]))[:MOST_SEGMENTS]:
-            keep = pc.equal(values, value).to_numpy()
-            note = f"{human[value]:,} human labels" if human.get(value) else "no human label"
-            title = f"{dimension} {value}: {pairs:,} pairs, {note}"
-            against = {"student": 0} if names[0] != "student" else {}
-            entries = [Entry(title, n, main[n][keep], against.get(n)) for n in names]
-            yield from reproduction.measure(entries, truth.filter(pa.array(keep)), recipe.measure, recipe.seed)
+        values, human = (np.asarray(table.column(dimension).to_pylist(), object) for table in (truth, learnt))
+        labelled = {value: int((human == value).sum()) for value in set(values.tolist())}
+        without = np.asarray([not labelled[value] for value in values.tolist()], bool)
+        if dimension == "language" and 0 < without.sum() < len(without):
+            yield "languages without a human label together", without
+        largest = sorted(labelled, key=lambda value: (-(values == value).sum(), str(value)))[:MOST_SEGMENTS]
+        for value in largest if len(labelled) > 1 else []:
+            note = f"{labelled[value]:,} human labels" if labelled[value] else "no human label"
+            yield f"{dimension} {value or 'unknown'}, {note}", values == value
 
 
 def _signals(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[Variant]) -> Iterator[Row]:
@@ -113,10 +121,6 @@ def _signals(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[
         note = "there was nothing to leave out" if same else ""
         entries.append(Entry(f"without {variant.label}", "student", answers(own, ws)["student"], 0, note=note))
     yield from reproduction.measure(entries, truth, recipe.measure, recipe.seed)
-
-
-def _counts(values: pa.ChunkedArray) -> dict[str, int]:
-    return {entry["values"]: entry["counts"] for entry in values.value_counts().to_pylist()}
 
 
 Maker = Callable[[Recipe, Workspace, pa.Table, Sequence[Variant]], Iterator[Row]]
