@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from rich.markup import escape
 
 from limbeck import lineup, pipeline
 from limbeck.errors import InputError
@@ -39,7 +40,7 @@ def reproduce(recipe: Recipe, ws: Workspace, numbers: Sequence[int] = NUMBERS, d
     _write(recipe, ws, docs)
     pipeline.run(recipe, ws)  # whose report names the page now
     for problem in unfinished:
-        say("unfinished", f"[yellow]{problem}[/]", why=problem)
+        say("unfinished", f"[yellow]{escape(problem)}[/]", why=problem)
     return ws.root / PAGE
 
 
