@@ -61,7 +61,7 @@ def planned(number: int, recipe: Recipe, ws: Workspace) -> list[Variant]:
 def _measure(number: int, recipe: Recipe, ws: Workspace, those: Sequence[Variant]) -> None:
     """Commit a table's figures as `reproduction/table-N`, unless they are up to date."""
     digests = {variant.name: running.place(ws, variant).digest(GRADES) for variant in those}
-    now = ws.made_from([GRADES], measure=recipe.measure, seed=recipe.seed)
+    now = ws.made_from([GRADES], version=results.VERSION, measure=recipe.measure, seed=recipe.seed)
     made, name = Made({**now.inputs, **digests}, now.settings, now.version), f"reproduction/table-{number}"
     if why := ws.outdated(name, made):
         say("make", f"  [bold]table {number}[/]: {why}", name=name, why=why)
