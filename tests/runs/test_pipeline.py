@@ -28,6 +28,7 @@ INDEXES = {
     "signals/searchsage",
     "index/lexical",
     "index/texts",
+    "index/understanding",
     "index/nearest",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
