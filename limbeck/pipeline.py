@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -50,7 +51,8 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
         return []
     judging.check(recipe, until in ("evaluate", "report") and not ws.has("evaluation/judge"))
     unfinished: list[str] = []
-    if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in tables.items()):
+    new = (name for name, (made, _) in tables.items() if ws.outdated(name, made) and not ws.lent(name, made))
+    if recipe.world is None and any(new):
         check.check(recipe)
     with ws.writing():
         for name, stage in STAGES.items():
@@ -171,7 +173,8 @@ def distill(run: Run) -> None:
     for name, rows in assembly.curricula(recipe, ws).items():
         told = ("signals/match", *filter(ws.has, joined.OPTIONAL))
         inputs = {"labels": digest_of_rows(rows), **{signal: ws.digest(signal) for signal in told}}
-        settings = ws.made_from([], student=recipe.student, seed=recipe.seed).settings
+        asked = {"student": recipe.student, "seed": recipe.seed, **assembly.left_out(recipe)}
+        settings = ws.made_from([], **asked).settings
         made = Made({**inputs, "encoder_vectors": ws.digest("encoder_vectors")}, settings)
 
         def build(out: Path, scratch: Path, rows: pa.Table = rows) -> None:
@@ -261,7 +264,10 @@ def report(run: Run) -> None:
     """One page to be read by someone who was not there; also put at `report.html` in the workspace."""
     ws, recipe = run.ws, run.recipe
     problems = [*judging.failures(ws), *run.unfinished]
-    made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure, problems=problems)
+    asked: dict[str, Any] = {"measure": recipe.measure, "problems": problems}
+    if pages := lineup.beside(ws):
+        asked["beside"] = pages
+    made = ws.made_from(["evaluation/measures", "evaluation/grades"], **asked)
     seconds = history.seconds(ws, STAGES)
     run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, problems, out))
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")

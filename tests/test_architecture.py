@@ -65,7 +65,8 @@ ABOVE = {
     "history": set(),
     "comparing": {"assembly", "lineup"},
     "pipeline": {"assembly", "attacking", "history", "inputs", "judging", "labelling", "lineup", "making", "teaching"},
-    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "starting_recipe"},
+    "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
+    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "reproduce", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set(), "client": set()}  # the client stands alone: it is one file, to be copied
@@ -227,6 +228,7 @@ def test_help_names_every_command_in_order():
         "index",
         "evaluate",
         "report",
+        "reproduce",
         "serve",
         "rate",
     ]
