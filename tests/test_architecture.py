@@ -61,8 +61,20 @@ ABOVE = {
     "making": {"assembly", "failures", "inputs"},
     "teaching": {"assembly", "making"},
     "history": set(),
+    "problems": set(),
     "comparing": {"assembly", "lineup"},
-    "pipeline": {"assembly", "attacking", "history", "inputs", "judging", "labelling", "lineup", "making", "teaching"},
+    "pipeline": {
+        "assembly",
+        "attacking",
+        "history",
+        "inputs",
+        "judging",
+        "labelling",
+        "lineup",
+        "making",
+        "problems",
+        "teaching",
+    },
     "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "starting_recipe"},
 }
 ALLOWED = (

@@ -10,7 +10,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import lexical, nearest, texts
+from limbeck.index import boards, lexical, nearest, texts
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
@@ -49,6 +49,7 @@ class Store:
     nearest: nearest.Nearest
     vectors: Vectors
     texts: texts.Texts  # by the rows of the match index
+    boards: boards.Boards | None  # where there are any
     pins: pa.Table
     match_rows: np.ndarray
     pin_rows: np.ndarray
@@ -86,6 +87,7 @@ class Store:
             nearest=near,
             vectors=vectors,
             texts=texts.open(ws.folder("index/texts")),
+            boards=boards.open(ws.folder(boards.NAME)) if ws.has(boards.NAME) else None,
             pins=pins,
             match_rows=signals.rows(vectors.pin_ids),
             pin_rows=_rows_in(pins, vectors.pin_ids),

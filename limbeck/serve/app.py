@@ -2,7 +2,7 @@
 
 GET /search?q=&k=&language=&country=    POST /v1/rerank    POST /v1/embeddings    GET /similar?pin_id=&k=
 GET /v1/pins/…    GET /images/…    GET /openapi.json    GET /healthz    GET /readyz    GET /metrics
-For people: GET /    GET /pins/…?q=    GET /compare?q=&left=&right=
+For people: GET /    GET /pins/…?q=    GET /boards/…?page=    GET /compare?q=&left=&right=
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -125,7 +125,7 @@ class Service:
 
     async def home(self, request: Request) -> Response:
         """The search page for browsers, the list of routes for others."""
-        if "text/html" not in request.headers.get("accept", ""):
+        if not http.by_person(request):
             return http.answer(
                 {"service": "limbeck", "model": self._versions.ranker.model, "routes": openapi.ROUTES}, headers=_VARY
             )
@@ -168,6 +168,7 @@ def create(
         routes=[
             Route("/", service.home),
             Route("/pins/{pin_id:path}", service.site.pin),
+            Route("/boards/{board_id:path}", service.site.board),
             Route("/compare", service.site.compare),
             Route("/search", service.search),
             Route("/v1/rerank", service.rerank, methods=["POST"]),
@@ -185,16 +186,20 @@ def create(
     )
 
 
-def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
-    """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first."""
+def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequence[Workspace] = ()) -> None:
+    """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first.
+
+    The rankers of the workspaces `beside` it are there for people who compare.
+    """
     metrics = Metrics()
     _key(settings)  # refused before anything is loaded
+    compared = {f"student ({other.root.resolve().name})": Ranker(Store.open(other)) for other in beside}
     with _remote(settings, metrics) as remote:
 
         def opened(ws: Workspace) -> Ranker:
             caches = Caches(settings.cached_queries, functools.partial(RemoteCache, remote) if remote else None)
             store = Store.open(ws, text, caches.readings)
-            return Ranker(store, stage=metrics.stage, caches=caches, others=Others(ws, store))
+            return Ranker(store, stage=metrics.stage, caches=caches, others=Others(ws, store), beside=compared)
 
         _serve(ws, Versions(ws, opened), settings, metrics)
 

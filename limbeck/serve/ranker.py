@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from limbeck.errors import InputError
+from limbeck.index.boards import Boards
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
 from limbeck.serve.budget import Budget, Pace
@@ -84,8 +85,11 @@ class Ranker:
         stage: Stage = untimed,
         caches: Caches | None = None,
         others: Others | None = None,
+        beside: "Mapping[str, Ranker] | None" = None,
     ) -> None:
-        self._store, self._stage, self._pace, self._others = store, stage, Pace(), others
+        """`others` are models of this workspace, and `beside` whole rankers of others, to be compared with."""
+        self._store, self._stage, self._pace = store, stage, Pace()
+        self._others, self._beside = others, beside or {}
         self.caches = caches or Caches()
         self._queries = self.caches.queries(store.student, store.digest)
         self._retriever = retriever or EmbeddedRetriever(store.lexical, store.nearest, self._queries)
@@ -125,12 +129,14 @@ class Ranker:
     @property
     def rankers(self) -> tuple[str, ...]:
         """Those that can be set side by side."""
-        return (*OWN, *(self._others.names if self._others else ()))
+        return (*OWN, *(self._others.names if self._others else ()), *self._beside)
 
     def first(self, ranker: str, query: str, k: int, candidates: int) -> list[Ranked]:
         """The first `k` Pins by one of `rankers`. Models give their own grades; with others, the student gives them."""
         if ranker == "student":
             return self.search(query, k, candidates)
+        if ranker in self._beside:
+            return self._beside[ranker].search(query, k, candidates)
         if self._others and ranker in self._others.names:
             pins = self.search(query, CANDIDATES, candidates)
             grades = _grades(self._others.grade(ranker, query, self._store.rows([pin.pin_id for pin in pins])))
@@ -190,6 +196,21 @@ class Ranker:
         """What is shown of a Pin; `UnknownPins` where the index lacks it."""
         [shown] = self._store.shown(self._known([pin_id]))
         return Pin(**shown)
+
+    def some(self, k: int) -> list[Pin]:
+        """About `k` Pins, spread evenly over the index."""
+        rows = np.unique(np.linspace(0, len(self._store.pin_rows), k, endpoint=False, dtype=np.int64))
+        return self.pins([self._store.vectors.pin_ids[row] for row in rows])
+
+    def pins(self, pin_ids: Sequence[str]) -> list[Pin]:
+        """What is shown of those of these Pins that the index has, in their order."""
+        rows = self._store.rows(pin_ids)
+        return [Pin(**pin) for pin in self._store.shown(rows[rows >= 0])]
+
+    @property
+    def boards(self) -> Boards | None:
+        """Which boards Pins are on; None where the workspace has no boards."""
+        return self._store.boards
 
     def _affordable(self, rows: np.ndarray, k: int, budget: Budget) -> np.ndarray:
         """As many of the first rows as can be graded in time, and at least `k`."""
