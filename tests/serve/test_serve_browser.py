@@ -79,9 +79,10 @@ def test_from_the_box_to_the_reasons_by_keyboard_alone(browser, url):
         page.wait_for_selector("dialog[open] .verdict")
         assert page.locator("dialog mark").count()
         page.keyboard.press("Escape")
-        assert not page.locator("dialog[open]").count()
+        page.wait_for_selector("dialog", state="hidden")
         assert page.evaluate("document.activeElement.className") == "reasons"
         page.keyboard.press("Enter")
+        page.wait_for_selector("dialog[open] .onward")
         page.locator("dialog .onward").press("Enter")
         page.wait_for_selector(".whole .verdict")
         page.get_by_role("link", name="Compare rankers").press("Enter")
@@ -102,7 +103,7 @@ def test_what_opens_beside_the_feed_can_be_read_and_fits(browser, url):
             assert chromium.faults(page) == []
             assert page.eval_on_selector("dialog", "d => d.scrollWidth <= d.clientWidth")
             page.get_by_role("button", name="Close").click()
-            assert not page.locator("dialog[open]").count()
+            page.wait_for_selector("dialog", state="hidden")
             assert page.complaints == []
 
 
