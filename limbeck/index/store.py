@@ -10,7 +10,8 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import boards, lexical, nearest, texts
+from limbeck.index import boards, lexical, nearest, texts, understanding
+from limbeck.index.sides import Near, Words
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
@@ -45,8 +46,8 @@ class Store:
     student: Student
     signals: joined.Joined
     read: Read  # untuned vectors of queries and of documents from outside
-    lexical: lexical.Lexical
-    nearest: nearest.Nearest
+    lexical: Words
+    nearest: Near
     vectors: Vectors
     texts: texts.Texts  # by the rows of the match index
     boards: boards.Boards | None  # where there are any
@@ -56,6 +57,7 @@ class Store:
     tokenizer: Tokenizer
     text: Text
     digest: str  # of the student
+    understanding: understanding.Understanding  # of queries
 
     @property
     def model(self) -> str:
@@ -94,6 +96,7 @@ class Store:
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
             digest=versions["models/student"],
+            understanding=understanding.open(ws),
         )
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 Browsers that open an address are told of an error on a page, all others in JSON.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,10 @@ from starlette.responses import HTMLResponse, Response
 
 from limbeck.errors import InputError
 from limbeck.serve import bodies, page
+from limbeck.serve.engines import EngineDown
 from limbeck.serve.messages import MAX_BODY, Refused
+
+log = logging.getLogger("limbeck.serve")
 
 
 async def body(request: Request) -> bytes:
@@ -54,6 +58,12 @@ async def _input_error(request: Request, wrong: Exception) -> Response:
     return _error(request, 422, str(wrong.args[0]), wrong.remedy)
 
 
+async def _engine_down(request: Request, down: Exception) -> Response:
+    """The reason is for the operator: it may name hosts."""
+    log.error("%s", down)
+    return _error(request, 503, "the search engine does not answer", "Try again later", {"Retry-After": "5"})
+
+
 async def _no_route(request: Request, missing: Exception) -> Response:
     assert isinstance(missing, HTTPException)
     return _error(request, missing.status_code, missing.detail.lower(), "GET / lists what there is", missing.headers)
@@ -72,6 +82,7 @@ async def _fault(request: Request, fault: Exception) -> Response:
 HANDLERS: Any = {
     Refused: _refused,
     InputError: _input_error,
+    EngineDown: _engine_down,
     HTTPException: _no_route,
     ClientDisconnect: _gone,
     Exception: _fault,

@@ -74,6 +74,7 @@ class SearchView(View):
     found: Sequence[Ranked] | None = None
     level: int | None = None
     degraded: str | None = None
+    spelled: str | None = None
     tried: Sequence[str] = ()  # queries to begin with
     some: Sequence[Pin] = ()  # to look at before
 

@@ -84,9 +84,10 @@ class Site:
     async def _found(self, request: Request, given: dict[str, str]) -> dict[str, Any]:
         if "q" not in given:
             some = [pin for pin in self._versions.ranker.some(4 * SHOWN) if pin.image]
-            return {"tried": self._judgments.queries, "some": some[:SHOWN]}
+            return {"tried": self._judgments.queries, "some": some[:: max(1, len(some) // SHOWN)][:SHOWN]}
         answer = await self._search(request, read_search(given, self._candidates))
-        return {"found": answer.results, "level": read_level(given), "degraded": answer.degraded}
+        found = {"found": answer.results, "level": read_level(given), "degraded": answer.degraded}
+        return found | {"spelled": answer.understood.spelled}
 
     async def _pin(self, request: Request, given: dict[str, str]) -> dict[str, Any]:
         ranker, pin_id = self._versions.ranker, request.path_params["pin_id"]

@@ -30,6 +30,7 @@ INDEXES = {
     "index/lexical",
     "index/texts",
     "index/boards",
+    "index/understanding",
     "index/nearest",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}

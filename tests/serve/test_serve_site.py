@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from limbeck.serve import app, page
 from limbeck.serve.compare import Judgments
+from limbeck.serve.others import Others
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
 
@@ -170,8 +171,8 @@ def test_whoever_is_sent_away_is_told_when_to_come_back(ranker):
     assert 'role="alert"' in answer.text
 
 
-def test_the_student_of_another_workspace_stands_beside_this_ones(store, ranker):
-    beside = Ranker(store, beside={"student (before)": ranker})
+def test_the_student_of_another_workspace_stands_beside_this_ones(workspace, store, ranker):
+    beside = Ranker(store, others=Others(workspace, store, {"student (before)": ranker}))
     with TestClient(app.create(Fixed(beside), Serve()), headers={"accept": "text/html"}) as client:
         text = shown(client, "/compare?q=red+sofa&right=student+(before)")
     assert '<h2 id="ranker2">student (before)</h2>' in text
