@@ -39,7 +39,7 @@ def test_requests_are_those_of_the_service():
         limbeck.similar("81")
         limbeck.pin("a/b c?d%")
     assert [f"{r.method} {r.url.raw_path.decode()}" for r in asked] == [
-        "GET /behind/search?q=red%20sofa%20%26%20lamp&k=3&language=de&why=2",
+        "GET /behind/search?q=red+sofa+%26+lamp&k=3&language=de&why=2",
         "POST /behind/v1/rerank",
         "POST /behind/v1/rerank",
         "POST /behind/v1/embeddings",

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from limbeck.errors import InputError
 from limbeck.serve import bodies, page
-from limbeck.serve.engines import EngineDown
+from limbeck.serve.engine import EngineDown
 from limbeck.serve.messages import MAX_BODY, Refused
 
 log = logging.getLogger("limbeck.serve")
