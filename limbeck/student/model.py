@@ -12,7 +12,7 @@ Products q∘p are those of the vectors' first numbers: they alone cost time for
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +49,11 @@ class Head(nn.Module):
         self.register_buffer("scale", torch.ones(len(shape.features)))
         self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in itertools.pairwise(shape.sizes)])
 
-    def standardise(self, features: np.ndarray) -> None:
+    def standardise(self, features: np.ndarray, left_out: Collection[str] = ()) -> None:
         """Take mean and spread of each feature from the training rows that have it.
 
-        A constant feature keeps a spread of one; one that no row has, a mean of zero.
+        A constant feature keeps a spread of one; one that no row has, a mean of zero. Those that are left out stand at
+        zero whatever they are, here and wherever the head is loaded.
         """
         known = sum((~np.isnan(part)).sum(axis=0) for part in _parts(features))
         count = np.maximum(known, 1)  # of a feature that no row has, too
@@ -60,7 +61,8 @@ class Head(nn.Module):
         squares = sum(np.nansum((part - mean) ** 2, axis=0) for part in _parts(features))
         spread = np.sqrt(squares / count)
         self.mean.copy_(torch.from_numpy(mean))
-        self.scale.copy_(torch.from_numpy(np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 1)))
+        scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 1)
+        self.scale.copy_(torch.from_numpy(np.where([name in left_out for name in self.shape.features], 0, scale)))
 
     def forward(self, query: torch.Tensor, pin: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Logits (n, 5) of row-aligned vectors and features."""

@@ -108,7 +108,7 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
             raise InputError(f"no labelled pairs to {part} on", remedy="Label more queries: the split is by query")
     tower = create_tower(settings, seed)
     head = Head(Shape.of(settings, lessons.feature_names, lessons.groups))
-    head.standardise(parts["train"].features)
+    head.standardise(parts["train"].features, lessons.left_out)
     told = lessons.queries, lessons.pins
     model = Distillation(tower, head, *told, settings.signal_dropout, settings.temperature)
     model.to(tower.device)

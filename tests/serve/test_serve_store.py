@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
+from served import write_catalogue, write_shares
 
 from limbeck import records
 from limbeck.errors import InputError, WorkspaceError
@@ -24,6 +25,7 @@ def keep_pins(ws, keep):
     rows = ws.table("pins").to_pylist()
     kept = pa.Table.from_pylist([r for r in rows if keep(r["pin_id"])], schema=records.schema("pins"))
     ws.write_table("pins", Made(settings={"changed": True}), {"00000": lambda: kept})
+    write_catalogue(ws)
 
 
 def change_head(ws, **changes):
@@ -68,10 +70,10 @@ def test_a_pin_that_is_gone_is_neither_found_nor_shown(copy):
 def test_a_pin_without_a_vector_is_unknown(copy):
     table = copy.table("pin_vectors").slice(1)
     copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
+    write_catalogue(copy)
     with pytest.raises(WorkspaceError, match=r"index/shares was made of another pin_vectors.*limbeck run"):
         Store.open(copy)
-    made = copy.made_from(shares.MADE_OF)
-    copy.write_folder("index/shares", made, lambda out, _: shares.build(copy, lambda texts: None, 16, out))
+    write_shares(copy)
     assert Store.open(copy).rows(["pin00", "pin01"]).tolist() == [-1, 0]
 
 
@@ -90,8 +92,7 @@ def test_shares_of_other_sizes_are_refused(copy):
 
 @pytest.mark.parametrize("bits", [8, 16, 32])
 def test_shares_in_any_width_grade_alike(copy, store, ranker, bits):
-    made = copy.made_from(shares.MADE_OF, bits=bits)
-    copy.write_folder("index/shares", made, lambda out, _: shares.build(copy, lambda texts: None, bits, out))
+    write_shares(copy, bits)
     found = Ranker(Store.open(copy)).grade("red sofa", store.vectors.pin_ids)
     np.testing.assert_allclose(found, ranker.grade("red sofa", store.vectors.pin_ids), atol=0.02 if bits == 8 else 1e-3)
 
@@ -109,6 +110,9 @@ def test_vectors_of_another_size_are_refused(copy):
         {"pin_id": pins, "digest": pins, "vector": pa.array([[1.0, 2.0]] * len(pins), pa.list_(pa.float32()))}
     )
     copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
+    with pytest.raises(WorkspaceError, match=r"other vectors.*limbeck run"):
+        Store.open(copy)
+    write_catalogue(copy)
     with pytest.raises(WorkspaceError, match="16 in the student, 2 in pin_vectors, 16 in index"):
         Store.open(copy)
 
@@ -152,5 +156,6 @@ def test_a_student_of_a_signal_that_is_gone_is_refused(copy):
 
 def test_an_index_of_no_pins_is_refused(copy):
     copy.write_table("pin_vectors", Made(settings={"x": 1}), {"0": lambda: records.empty("pin_vectors")})
+    write_catalogue(copy)
     with pytest.raises(WorkspaceError, match="no Pin has a vector"):
         Store.open(copy)
