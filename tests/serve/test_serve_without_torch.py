@@ -32,7 +32,7 @@ def asked(url):
 def say(event, *words, **facts):
     said(event, *words, **facts)
     if event == "ready":
-        threading.Thread(target=ask, args=(facts["url"],), daemon=True).start()
+        threading.Thread(target=ask, args=(facts["url"].rstrip("/"),), daemon=True).start()
 
 progress.say = say
 sys.argv = ["limbeck", "--quiet", "serve", "--workspace", sys.argv[1], "--port", "0"]
