@@ -22,7 +22,7 @@ from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, joined
+from limbeck.signals import engagement, joined, pin_content, pinsage_training
 from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.student import encode
@@ -173,6 +173,18 @@ def searchsage(recipe: Recipe, ws: Workspace, out: Path) -> None:
     parts, pins = split(ws), encode.Vectors(ws.table("encoder_vectors"))
     engaged = sage.engaged(ws.shards("exposures"), lambda query: parts.of(query) == "train")
     sage.build(engaged, pins.pin_ids, pins.matrix, reader(recipe, ws), recipe.seed, out)
+    if recipe.student.tune == "all":
+        encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def pinsage(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
+    """PinSAGE from all saves, and from what training queries were engaged with, where the recipe asks for it."""
+    parts, engaged = split(ws), None
+    if recipe.signals.pinsage_queries and ws.has("exposures"):
+        engaged = sage.engaged(ws.shards("exposures"), lambda query: parts.of(query) == "train")
+    pin_ids, base = pin_content.halved(ws.shards("encoder_vectors"), scratch / "content.npy")
+    content = pin_content.Content(base, pin_content.graph(ws.shards("saves"), pin_ids, engaged))
+    pinsage_training.build(content, pin_ids, recipe.seed, out)
     if recipe.student.tune == "all":
         encode.save_untuned(adapted(recipe, ws).student, out)
 

@@ -25,7 +25,7 @@ from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
 from limbeck.settings import Recipe
-from limbeck.signals import engagement, exposures, joined, match_index, searchsage
+from limbeck.signals import engagement, exposures, joined, match_index, pinsage_training, searchsage
 from limbeck.sources import check, paths
 from limbeck.sources.world import generate
 from limbeck.student import train as student_training
@@ -157,12 +157,7 @@ def label(run: Run) -> None:
 def distill(run: Run) -> None:
     """Train the student on the teacher's labels, on parts of them, and on human labels alone."""
     ws, recipe = run.ws, run.recipe
-    run.table(
-        "encoder_vectors",
-        ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws)),
-        lambda: assembly.encoder_vectors(recipe, ws),
-    )
-    _signals(run)
+    signals(run)
     everything = functools.cache(lambda: assembly.lessons(recipe, ws))
     split = assembly.split(ws)
     for name, rows in assembly.curricula(recipe, ws).items():
@@ -179,14 +174,18 @@ def distill(run: Run) -> None:
         run.folder(f"models/{name}", made, build)
 
 
-def _signals(run: Run) -> None:
-    """What the student is told besides vectors and match features, as far as there are tables that say it."""
+def signals(run: Run) -> None:
+    """What the student is told besides match features: untuned vectors, and all that there are tables for."""
     ws, recipe, asked = run.ws, run.recipe, run.recipe.signals
-    logged = ws.has("impressions")
+    made = ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws))
+    run.table("encoder_vectors", made, lambda: assembly.encoder_vectors(recipe, ws))
+    logged, pinsage = ws.has("impressions"), asked.pinsage and ws.has("saves")
     wanted = {"signals/engagement": asked.engagement and logged, "signals/searchsage": asked.searchsage and logged}
-    for name in (*(n for n in wanted if not wanted[n]), *(["exposures"] if not any(wanted.values()) else [])):
+    counted = any(wanted.values()) or (pinsage and asked.pinsage_queries and logged)
+    wanted |= {"signals/pinsage": pinsage, "exposures": counted}
+    for name in (n for n in wanted if not wanted[n]):
         run.forget(name)
-    if any(wanted.values()):
+    if counted:
         made = ws.made_from(["impressions"], version=exposures.VERSION)
         run.table("exposures", made, lambda: exposures.shards(ws.shards("impressions")))
     if wanted["signals/engagement"]:
@@ -197,6 +196,11 @@ def _signals(run: Run) -> None:
         inputs, tune = ["exposures", "encoder_vectors", "heldout"], recipe.student.tune
         made = ws.made_from(inputs, version=searchsage.VERSION, tune=tune, seed=recipe.seed)
         run.folder("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, out))
+    if pinsage:
+        inputs, tune = ["saves", "encoder_vectors"], recipe.student.tune
+        inputs += ["exposures", "heldout"] if asked.pinsage_queries else []
+        made = ws.made_from(inputs, version=pinsage_training.VERSION, tune=tune, seed=recipe.seed)
+        run.folder("signals/pinsage", made, lambda out, scratch: assembly.pinsage(recipe, ws, out, scratch))
 
 
 def index(run: Run) -> None:

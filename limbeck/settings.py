@@ -181,6 +181,8 @@ class Signals:
 
     engagement: bool = True
     searchsage: bool = True
+    pinsage: bool = True
+    pinsage_queries: bool = False  # whether queries, too, hold together the Pins that were acted on for them
     window_days: int = 90  # of the search log, before a pair's date
 
 

@@ -147,10 +147,10 @@ def _check_vectors_are_of(ws: Workspace, student: str) -> None:
 
 def _reading(ws: Workspace, student: Student) -> Read:
     """Untuned vectors of queries: by the student's own backbone, or, where that was tuned, by the one that was kept."""
-    kept = ws.folder("signals/searchsage") if ws.has("signals/searchsage") else None
-    if kept is None or not (kept / TOWER).exists():
-        return student.read
-    return Remembered(Encoder.of_student(kept).read, READINGS)
+    for folder in map(ws.folder, filter(ws.has, joined.LEARNT)):
+        if (folder / TOWER).exists():
+            return Remembered(Encoder.of_student(folder).read, READINGS)
+    return student.read
 
 
 def _check_signals(ws: Workspace) -> None:

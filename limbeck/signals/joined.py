@@ -8,12 +8,13 @@ import pyarrow as pa
 from limbeck.signals import match_index
 from limbeck.signals.engagement import Before, Engagement
 from limbeck.signals.match_index import MatchIndex
+from limbeck.signals.pinsage import PinSage
 from limbeck.signals.searchsage import SearchSage
 from limbeck.signals.signal import Read, Signal
 from limbeck.workspace import Workspace
 
 # Of a workspace, besides the match index: what a student is made from, where it is there.
-OPTIONAL = ("signals/engagement", "signals/searchsage")
+OPTIONAL = ("signals/engagement", "signals/searchsage", "signals/pinsage")
 LEARNT = OPTIONAL[1:]  # vectors: a student understands those alone that it was trained on
 
 
@@ -96,3 +97,5 @@ def _signals(ws: Workspace, pin_ids: Sequence[str], read: Read, past: pa.Table |
             yield Before(folder, ws.shards("exposures"), past, pin_ids, days)
     if ws.has("signals/searchsage"):
         yield SearchSage(ws.folder("signals/searchsage"), pin_ids, read)
+    if ws.has("signals/pinsage"):
+        yield PinSage(ws.folder("signals/pinsage"), pin_ids, read)
