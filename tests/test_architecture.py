@@ -62,8 +62,20 @@ ABOVE = {
     "teaching": {"assembly", "making"},
     "history": set(),
     "comparing": {"assembly", "lineup"},
+    "embeddings": {"assembly", "making"},
+    "similar": {"embeddings"},
     "pipeline": {"assembly", "attacking", "history", "inputs", "judging", "labelling", "lineup", "making", "teaching"},
-    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "starting_recipe"},
+    "cli": {
+        "comparing",
+        "embeddings",
+        "judging",
+        "lineup",
+        "pipeline",
+        "rating",
+        "recipe_file",
+        "similar",
+        "starting_recipe",
+    },
 }
 ALLOWED = (
     {"limbeck": set()}
@@ -227,6 +239,8 @@ def test_help_names_every_command_in_order():
         "report",
         "serve",
         "rate",
+        "embeddings",
+        "similar",
     ]
     found = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("│") and line.split()[1:2]]
     assert [name for name in found if name in named] == named, ran.stdout + ran.stderr
