@@ -106,7 +106,12 @@ def changed(recipe: Recipe, asked: argparse.Namespace) -> Recipe:
         share = asked.pins / recipe.world.pins
         sizes = {n: round(share * getattr(recipe.world, n)) for n in ("users", "searches", "judged_pairs")}
         recipe = dataclasses.replace(recipe, world=dataclasses.replace(recipe.world, pins=asked.pins, **sizes))
-    signals = dataclasses.replace(recipe.signals, pinsage=True, pinsage_queries=asked.queries)
+    signals = dataclasses.replace(
+        recipe.signals,
+        searchsage=bool({"student", "searchsage"} & set(asked.only)),
+        pinsage=True,
+        pinsage_queries=asked.queries,
+    )
     return dataclasses.replace(recipe, signals=signals, captions=None)
 
 

@@ -160,6 +160,25 @@ def report(
 
 
 @app.command(rich_help_panel=USE)
+def reproduce(
+    recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Without one: the generated world.")] = None,
+    workspace: WorkspacePath = None,
+    table: Annotated[
+        list[int] | None, typer.Option(help="Only this table, 1 to 5; may be given several times.")
+    ] = None,
+    docs: Annotated[Path | None, typer.Option(help="Write the tables into this Markdown file, too.")] = None,
+) -> None:
+    """Run the paper's tables as variants of a run, and put them on a page beside the report."""
+    with _importing():
+        from limbeck.progress import say
+        from limbeck.reproduce import tables
+
+    settings, ws = _open(recipe, workspace) if recipe else (_world(), _workspace(_world(), workspace))
+    page = tables.reproduce(settings, ws, table or tables.NUMBERS, docs).resolve()
+    say("reproduction", f"\nTables: [bold]{page}[/]", reproduction=page)
+
+
+@app.command(rich_help_panel=USE)
 def serve(
     recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Or only --workspace.")] = None,
     workspace: WorkspacePath = None,
@@ -260,13 +279,18 @@ def demo(
     """Run the whole flow on a small generated Pinterest, and say where the report is."""
     import dataclasses
 
-    from limbeck.recipe_file import parse
-    from limbeck.starting_recipe import WORLD
-
-    recipe = parse(WORLD, Path("world.toml"))
+    recipe = _world()
     if pins is not None and recipe.world is not None:
         recipe = dataclasses.replace(recipe, world=dataclasses.replace(recipe.world, pins=pins))
     _bring_up_to_date(recipe, _workspace(recipe, workspace), "report")
+
+
+def _world() -> "Recipe":
+    """The recipe of the generated world."""
+    from limbeck.recipe_file import parse
+    from limbeck.starting_recipe import WORLD
+
+    return parse(WORLD, Path("world.toml"))
 
 
 def _run(recipe: Path, workspace: Path | None, until: str) -> None:

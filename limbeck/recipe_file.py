@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from limbeck.errors import InputError
 from limbeck.records import INPUTS
-from limbeck.settings import SOURCES, Judge, Recipe
+from limbeck.settings import FAMILIES, SOURCES, Blend, Judge, Recipe
 
 RESERVED = {"model", "messages", "logprobs", "top_logprobs", "response_format", "stream", "n", "temperature"}
 
@@ -62,6 +62,14 @@ def _check(recipe: Recipe, path: Path) -> None:
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
+    for family in recipe.signals.without:
+        if family not in FAMILIES:
+            raise InputError(f"unknown family of match features {family!r}{_nearest(family, FAMILIES)}", file=path)
+    for name in ("layers", "amounts"):
+        if any(number < 1 for number in getattr(recipe.reproduce, name)):
+            raise InputError(
+                f"reproduce.{name} names {min(getattr(recipe.reproduce, name))}, expected 1 or more", file=path
+            )
     if recipe.signals.window_days < 1:
         raise InputError(f"signals.window_days is {recipe.signals.window_days}, expected 1 or more", file=path)
     if not 0 <= recipe.student.signal_dropout < 1:
@@ -72,11 +80,21 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise InputError(f"labels.dollars_per_hour is {recipe.labels.dollars_per_hour}, expected 0 or more", file=path)
     if recipe.serve.cached_queries < 0:
         raise InputError(f"serve.cached_queries is {recipe.serve.cached_queries}, expected 0 or more", file=path)
+    _check_blend(recipe.serve.blend, path)
     for name in ("raters_per_pair", "pairs"):
         if getattr(recipe.rate, name) < 1:
             raise InputError(f"rate.{name} is {getattr(recipe.rate, name)}, expected 1 or more", file=path)
     if recipe.judge is not None:
         _check_judge(recipe.judge, path)
+
+
+def _check_blend(blend: Blend, path: Path) -> None:
+    for name, value in vars(blend).items():
+        if name != "floors" and not 0 <= value < math.inf:
+            raise InputError(f"serve.blend.{name} is {value}, expected 0 or more", file=path)
+    if list(blend.floors) != sorted(set(blend.floors)) or not all(1 <= floor <= 5 for floor in blend.floors):
+        remedy = "Such as [2.5, 3.5, 4.5]: expected levels from 1 to 5, ascending; [] for none"
+        raise InputError(f"serve.blend.floors is {list(blend.floors)}", file=path, remedy=remedy)
 
 
 def _check_judge(judge: Judge, path: Path) -> None:

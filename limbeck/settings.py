@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 SOURCES = ("title", "description", "caption", "board_titles", "engaged_queries", "link_title", "link_description")
+KINDS = ("bm25", "shares", "phrases", "title_words", "lengths")  # of match features: `signals/match.py` says which
+FAMILIES = (*KINDS, *SOURCES, "all")  # and by the field that they are about; "all": all fields taken as one
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 
 
@@ -184,6 +186,7 @@ class Signals:
     pinsage: bool = True
     pinsage_queries: bool = False  # whether queries, too, hold together the Pins that were acted on for them
     window_days: int = 90  # of the search log, before a pair's date
+    without: tuple[str, ...] = ()  # families of match features that are left out, of `FAMILIES`
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,19 @@ class Student:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """How relevance, engagement and variety make the order of search results (docs/service.md). Costs are in levels."""
+
+    engagement: float = 0.05  # by how many levels at most expected engagement can lift a Pin over another
+    click: float = 1.0  # what one is worth beside the others, per look
+    long_click: float = 2.0
+    save: float = 3.0
+    floors: tuple[float, ...] = (1.5, 2.5, 3.5, 4.5)  # expected levels below which a Pin stays behind those above
+    board: float = 0.0  # lost for each Pin of the same board that is placed before; 0: boards do not count
+    domain: float = 0.0  # the same, of the domain that a Pin links to
+
+
+@dataclass(frozen=True)
 class Serve:
     """The service."""
 
@@ -217,7 +233,11 @@ class Serve:
     key_variable: str | None = None  # the environment variable with the key that clients must send, if any
     cached_queries: int = 50_000  # whose vectors are kept in memory
     redis: str | None = None  # a Redis or Valkey in which replicas share the vectors; ${NAME}s are from the environment
+    feature_log: str | None = None  # a folder, in the workspace if relative, for what the model saw of each answer
     log_queries: bool = False  # whether the log's line for a request says what was searched for
+    blend: Blend = field(default_factory=Blend)
+    retriever: Literal["embedded", "milvus", "opensearch"] = "embedded"  # what finds candidates (docs/service.md)
+    retriever_url: str | None = None  # of the engine, where it is not embedded; ${NAME}s are from the environment
 
 
 @dataclass(frozen=True)
@@ -280,6 +300,15 @@ class Tracking:
 
 
 @dataclass(frozen=True)
+class Reproduce:
+    """The paper's tables on one's own data, by `limbeck reproduce` (docs/reproducing.md)."""
+
+    teachers: tuple[str, ...] = ()  # backbones beside the recipe's own; none: all whose weights are installed
+    layers: tuple[int, ...] = (2,)  # smaller teachers: the recipe's own backbone cut off after so many layers
+    amounts: tuple[int, ...] = (1, 20, 40, 100)  # of teacher labels, per human label
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One whole run. Paths inside are relative to the recipe's own folder."""
 
@@ -300,4 +329,5 @@ class Recipe:
     measure: Measure = field(default_factory=Measure)
     judge: Judge | None = None
     tracking: Tracking = field(default_factory=Tracking)
+    reproduce: Reproduce = field(default_factory=Reproduce)
     folder: Path = Path(".")

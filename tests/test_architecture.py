@@ -28,6 +28,7 @@ LEAVES = {
     "processes",
     "calibration",
     "listening",
+    "lookup",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
@@ -40,7 +41,8 @@ STAGES = {
     "signals": {"text"},
     "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
-    "serve": {"index", "student", "teacher", "signals", "text"},
+    "live": {"index", "signals"},
+    "serve": {"index", "live", "student", "teacher", "signals", "text"},
     "measure": set(),
     "judge": set(),
     "rate": {"measure", "serve"},
@@ -65,6 +67,7 @@ ABOVE = {
     "embeddings": {"assembly", "making"},
     "similar": {"embeddings"},
     "pipeline": {"assembly", "attacking", "history", "inputs", "judging", "labelling", "lineup", "making", "teaching"},
+    "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
     "cli": {
         "comparing",
         "embeddings",
@@ -73,12 +76,13 @@ ABOVE = {
         "pipeline",
         "rating",
         "recipe_file",
+        "reproduce",
         "similar",
         "starting_recipe",
     },
 }
 ALLOWED = (
-    {"limbeck": set()}
+    {"limbeck": set(), "client": set()}  # the client stands alone: it is one file, to be copied
     | dict.fromkeys(LEAVES, LEAVES)
     | {stage: LEAVES | known for stage, known in STAGES.items()}
     | {above: LEAVES | STAGES.keys() | known for above, known in ABOVE.items()}
@@ -237,6 +241,7 @@ def test_help_names_every_command_in_order():
         "index",
         "evaluate",
         "report",
+        "reproduce",
         "serve",
         "rate",
         "embeddings",

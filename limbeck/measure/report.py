@@ -44,27 +44,33 @@ class Contents:
     problems: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)  # other pages that lie beside this one: title, file
 
 
-def render(contents: Contents) -> str:
-    """The page as HTML text."""
-    environment = Environment(
+def environment() -> Environment:
+    """Templates, and the words that pages use for numbers."""
+    made = Environment(
         loader=PackageLoader("limbeck.measure"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "decimals": wording.decimals,
         "signed": wording.signed,
         "p_value": wording.p_value,
         "seconds": wording.seconds,
         "data_uri": data_uri,
     }
-    page = _Page(contents)
-    style = Markup(environment.get_template("report.css").render())
-    return environment.get_template("report.html").render(
+    return made
+
+
+def render(contents: Contents) -> str:
+    """The page as HTML text."""
+    templates, page = environment(), _Page(contents)
+    style = Markup(templates.get_template("report.css").render())
+    return templates.get_template("report.html").render(
         page=page, contents=contents, e=contents.evaluation, style=style
     )
 

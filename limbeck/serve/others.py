@@ -17,7 +17,7 @@ from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace
 
 CANDIDATES = 50  # that are graded anew: the teacher reads each of them with the query
-Grade = Callable[[str, np.ndarray], np.ndarray]
+Grade = Callable[[str, Store, np.ndarray], np.ndarray]
 
 
 class Others:
@@ -35,29 +35,29 @@ class Others:
         """The teacher first, where it is there."""
         return tuple(self._folders)
 
-    def grade(self, name: str, query: str, rows: np.ndarray) -> np.ndarray:
-        """Five probabilities for each of the Pins in these rows of the store, float32 (n, 5), in their order."""
+    def grade(self, name: str, query: str, store: Store, rows: np.ndarray) -> np.ndarray:
+        """Five probabilities for each of the Pins in these rows of a store, float32 (n, 5), in their order."""
         if name not in self._loaded:
             load = self._teacher if name == "teacher" else self._student
             try:
                 self._loaded[name] = load(self._folders[name])
             except OSError:
                 raise InputError(f"{name} is being replaced", remedy="Ask again in a few seconds") from None
-        return self._loaded[name](query, rows)
+        return self._loaded[name](query, store, rows)
 
     def _teacher(self, folder: Path) -> Grade:
         teacher = TeacherGrader(folder, empty("composed"))
-        return lambda query, rows: teacher.grade_texts([query] * len(rows), self._store.composed(rows))
+        return lambda query, store, rows: teacher.grade_texts([query] * len(rows), store.composed(rows))
 
     def _student(self, folder: Path) -> Grade:
-        student, store = Student(folder), self._store
-        if tuple(student.features) != tuple(store.signals.names):
+        student = Student(folder)
+        if tuple(student.features) != tuple(self._store.signals.names):
             raise InputError(
                 f"{folder.name} was trained on other signals", remedy="`limbeck run RECIPE` trains it anew"
             )
 
-        def grade(query: str, rows: np.ndarray) -> np.ndarray:
-            features = store.signals.features(query, store.match_rows[rows])
+        def grade(query: str, store: Store, rows: np.ndarray) -> np.ndarray:
+            features = store.features(query, rows)
             return student.probabilities(student.vectors([query]), student.vectors(store.composed(rows)), features)
 
         return grade

@@ -1,9 +1,10 @@
 """Relevance of Pins and of documents to a query, and their order: all of the service but HTTP."""
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,17 +13,29 @@ from msgspec import UNSET, UnsetType
 from limbeck.errors import InputError
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
+from limbeck.serve.blend import Blender
 from limbeck.serve.budget import Budget, Pace
 from limbeck.serve.cache import Caches
 from limbeck.serve.others import CANDIDATES, Others
-from limbeck.serve.retrieve import EmbeddedRetriever, Retriever
+from limbeck.serve.retrieve import FusedRetriever, Retriever, fuse
+from limbeck.serve.understand import Understander, Understood
 from limbeck.serve.why import Why, why
+from limbeck.settings import Blend
 
 # With a filter, so many times the candidates are retrieved: those that do not pass are never graded.
 FILTERED_MORE = 4
 OWN = ("text match", "nearest vectors", "student")  # the rankers that every service has
 Fields = Mapping[str, object]
 Stage = Callable[[str], contextlib.AbstractContextManager[None]]
+
+
+class Graded(NamedTuple):
+    """What the model saw and said of one query and some Pins, row for row."""
+
+    rows: np.ndarray  # of the store (n,)
+    query: np.ndarray  # its vector (1, d)
+    features: np.ndarray  # (n, f)
+    probabilities: np.ndarray  # (n, 5)
 
 
 def untimed(stage: str) -> contextlib.AbstractContextManager[None]:
@@ -84,11 +97,16 @@ class Ranker:
         stage: Stage = untimed,
         caches: Caches | None = None,
         others: Others | None = None,
+        blend: Blend | None = None,
     ) -> None:
+        """Without `blend`, a search is in the order of relevance alone."""
         self._store, self._stage, self._pace, self._others = store, stage, Pace(), others
         self.caches = caches or Caches()
+        self._note: Callable[[Graded], None] = lambda graded: None
         self._queries = self.caches.queries(store.student, store.digest)
-        self._retriever = retriever or EmbeddedRetriever(store.lexical, store.nearest, self._queries)
+        self._retriever = retriever or FusedRetriever(store.lexical, store.nearest, self._queries)
+        self._understander = Understander(store.understanding)
+        self._blender = Blender(blend, store) if blend else None
 
     def __len__(self) -> int:
         return len(self._store)
@@ -97,6 +115,25 @@ class Ranker:
     def model(self) -> str:
         """The name of the student that grades."""
         return self._store.model
+
+    @property
+    def store(self) -> Store:
+        """What it ranks."""
+        return self._store
+
+    def over(self, store: Store) -> "Ranker":
+        """The same ranker over another state of its index: student and caches stay."""
+        other = copy.copy(self)
+        other._store = store
+        other._retriever = FusedRetriever(store.lexical, store.nearest, self._queries)
+        other._blender = self._blender.over(store) if self._blender else None
+        return other
+
+    def watched(self, note: Callable[[Graded], None]) -> "Ranker":
+        """The same ranker, which tells what it graded, and by what."""
+        other = copy.copy(self)
+        other._note = note
+        return other
 
     def search(
         self,
@@ -107,20 +144,24 @@ class Ranker:
         country: str | None = None,
         budget: Budget | None = None,
     ) -> list[Ranked]:
-        """The `k` most relevant of up to `candidates` Pins found for the query, highest expected level first.
+        """The `k` best of up to `candidates` Pins found for the query: those of the highest expected levels, blended.
 
         `language` and `country` leave out Pins that state another one. When little is left of `budget`, fewer
         candidates are graded, the first that were found and never fewer than `k`; `budget.degraded` then says so.
         """
         wanted = {name: value for name, value in (("language", language), ("country", country)) if value}
-        with self._stage("retrieve"):
-            found = self._retriever.retrieve(query, candidates * (FILTERED_MORE if wanted else 1))
+        found = self._found(query, candidates * (FILTERED_MORE if wanted else 1))
         rows = self._store.rows(found)
         rows = rows[rows >= 0]
         if wanted:
             fitting = [_fits(pin, wanted) for pin in self._store.shown(rows)]
             rows = rows[np.asarray(fitting, dtype=bool)]
-        return self._ranked(query, self._affordable(rows[:candidates], k, budget or Budget()))[:k]
+        rows = self._affordable(rows[:candidates], k, budget or Budget())
+        return self._blended(query, rows, k, self._blender) if self._blender else self._ranked(query, rows)[:k]
+
+    def understand(self, query: str) -> Understood:
+        """What the query is taken to say."""
+        return self._understander.understand(query)
 
     @property
     def rankers(self) -> tuple[str, ...]:
@@ -133,7 +174,8 @@ class Ranker:
             return self.search(query, k, candidates)
         if self._others and ranker in self._others.names:
             pins = self.search(query, CANDIDATES, candidates)
-            grades = _grades(self._others.grade(ranker, query, self._store.rows([pin.pin_id for pin in pins])))
+            rows = self._store.rows([pin.pin_id for pin in pins])
+            grades = _grades(self._others.grade(ranker, query, self._store, rows))
             return _in_order([msgspec.structs.replace(pin, **grade) for pin, grade in zip(pins, grades)])[:k]
         if ranker == "text match":
             found = self._store.lexical.search(query, k)
@@ -166,7 +208,7 @@ class Ranker:
 
     def says(self, pin_id: str) -> dict[str, Any]:
         """What a Pin says, by source, as far as the student reads it; `UnknownPins` where the index lacks it."""
-        [said] = self._store.texts.of(self._store.match_rows[self._known([pin_id])])
+        [said] = self._store.says(self._known([pin_id]))
         return {source: said[source] for source in self._store.text.sources if said[source]}
 
     def why(self, query: str, pin_id: str) -> Why:
@@ -179,8 +221,7 @@ class Ranker:
 
     def similar(self, pin_id: str, k: int) -> list[Similar]:
         """The `k` Pins whose vectors are nearest to a Pin's, nearest first; `UnknownPins` where there is none."""
-        row = self._known([pin_id])[0]
-        near = self._store.nearest.search(self._store.vectors.matrix[row], k + 1)
+        near = self._store.nearest.search(self._store.vectors_of(self._known([pin_id]))[0], k + 1)
         scores = {pin: score for pin, score in near if pin != pin_id}
         rows = self._store.rows(list(scores))
         pins = self._store.shown(rows[rows >= 0])
@@ -190,6 +231,14 @@ class Ranker:
         """What is shown of a Pin; `UnknownPins` where the index lacks it."""
         [shown] = self._store.shown(self._known([pin_id]))
         return Pin(**shown)
+
+    def _found(self, query: str, k: int) -> list[str]:
+        """Ids of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
+        with self._stage("understand"):
+            spelled = self.understand(query).spelled
+        with self._stage("retrieve"):
+            found = self._retriever.retrieve(query, k)
+            return fuse([found, self._retriever.retrieve(spelled, k)])[:k] if spelled else found
 
     def _affordable(self, rows: np.ndarray, k: int, budget: Budget) -> np.ndarray:
         """As many of the first rows as can be graded in time, and at least `k`."""
@@ -210,10 +259,11 @@ class Ranker:
         with self._stage("embed"):
             vector = self._queries.vectors([query])
         with self._stage("features"):
-            features = store.signals.features(query, store.match_rows[rows])
+            features = store.features(query, rows)
         with self._stage("grade"):
-            found = store.student.probabilities(vector, store.vectors.matrix[rows], features)
+            found = store.student.probabilities(vector, store.vectors_of(rows), features)
         self._pace.measured(len(rows), time.perf_counter() - begun)
+        self._note(Graded(rows, vector, features, found))
         return found
 
     def _grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
@@ -231,6 +281,17 @@ class Ranker:
         texts = [store.compose(d) for d in documents]
         features, vectors = store.signals.features_of(query, documents, store.read(texts)), store.student.vectors(texts)
         return store.student.probabilities(self._queries.vectors([query]), vectors, features)
+
+    def _blended(self, query: str, rows: np.ndarray, k: int, blender: Blender) -> list[Ranked]:
+        """The first `k` of these Pins in the order in which they are shown."""
+        if not len(rows):
+            return []
+        distribution = self._grade_rows(query, rows)
+        with self._stage("blend"):
+            expected = expected_level(distribution).astype(np.float64).round(6)
+            first = blender.first(query, rows, expected, k)
+        grades = _grades(distribution[first])
+        return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows[first]), grades)]
 
     def _ranked(self, query: str, rows: np.ndarray) -> list[Ranked]:
         return _in_order(self._graded(query, rows))

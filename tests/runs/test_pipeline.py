@@ -30,11 +30,13 @@ INDEXES = {
     "signals/pinsage",
     "index/lexical",
     "index/texts",
+    "index/understanding",
     "index/nearest",
+    "index/catalogue",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
 VECTORS = {"encoder_vectors", "signals/searchsage", "signals/pinsage"}
-SEARCHABLE = {"pin_vectors", "index/nearest"}
+SEARCHABLE = {"pin_vectors", "index/nearest", "index/catalogue"}
 
 
 def test_a_run_makes_every_table_model_and_index(finished):
