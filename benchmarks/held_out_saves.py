@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from limbeck import embeddings, pipeline, progress
-from limbeck.index import boards
+from limbeck.index import board_vectors
 from limbeck.making import Run
 from limbeck.measure import finding
 from limbeck.recipe_file import read
@@ -74,7 +74,7 @@ def bring_up_to_date(recipe: Recipe, ws: Workspace, names: list[str]) -> None:
 def asking(ws: Workspace, space: embeddings.Space, held: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
     """By what a board asks, and the places at which the boards of `held` find what they lost."""
     pin_ids = pa.array(space.pin_ids, pa.string())
-    found, pin, board = boards.numbered(ws.table("saves"), ws.table("boards"), pin_ids)
+    found, pin, board = board_vectors.numbered(ws.table("saves"), ws.table("boards"), pin_ids)
     row = pc.index_in(held.column("board_id"), found.column("board_id")).to_numpy()
     wanted = pc.index_in(held.column("pin_id"), pin_ids).to_numpy()
     ends = np.searchsorted(board, np.arange(found.num_rows + 1))
@@ -82,9 +82,9 @@ def asking(ws: Workspace, space: embeddings.Space, held: pa.Table) -> Iterator[t
     titles = space.texts([title or "" for title in found.column("title").to_pylist()])
     nothing, nobody = np.zeros_like(titles), np.zeros(0, np.int64)
     for by, vectors in {
-        "its Pins": boards.vectors(space.pins, pin, board, nothing),
-        "its title": boards.vectors(space.pins, nobody, nobody, titles),
-        "both": boards.vectors(space.pins, pin, board, titles),
+        "its Pins": board_vectors.vectors(space.pins, pin, board, nothing),
+        "its title": board_vectors.vectors(space.pins, nobody, nobody, titles),
+        "both": board_vectors.vectors(space.pins, pin, board, titles),
     }.items():
         yield by, finding.places(vectors[row], space.pins, wanted, known)
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from limbeck import assembly
 from limbeck.errors import InputError
-from limbeck.index import boards
+from limbeck.index import board_vectors
 from limbeck.making import Run
 from limbeck.relevance import normalise_query
 from limbeck.settings import Recipe
@@ -43,18 +43,18 @@ class Space:
         found = np.zeros((len(texts), self.pins.shape[1]), np.float32)
         said = [i for i, text in enumerate(texts) if text.strip()]
         if said:
-            found[said] = boards.unit(self.read([texts[i] for i in said]))
+            found[said] = board_vectors.unit(self.read([texts[i] for i in said]))
         return found
 
 
 def _student(recipe: Recipe, ws: Workspace) -> Space:
     pins = encode.Vectors(ws.table("pin_vectors"))
-    return Space(pins.pin_ids, boards.unit(pins.matrix), Student(ws.folder("models/student")).vectors)
+    return Space(pins.pin_ids, board_vectors.unit(pins.matrix), Student(ws.folder("models/student")).vectors)
 
 
 def _untuned(recipe: Recipe, ws: Workspace) -> Space:
     pins = encode.Vectors(ws.table("encoder_vectors"))
-    return Space(pins.pin_ids, boards.unit(pins.matrix), assembly.reader(recipe, ws))
+    return Space(pins.pin_ids, board_vectors.unit(pins.matrix), assembly.reader(recipe, ws))
 
 
 def _searchsage(recipe: Recipe, ws: Workspace) -> Space:
@@ -113,9 +113,9 @@ def build(ws: Workspace, space: Space, out: Path) -> None:
     """Write `pins`, `boards` and `queries` into `out`, each as Parquet (its columns and the vector) and as NumPy."""
     _write(out, "pins", pa.table({"pin_id": pa.array(space.pin_ids, pa.string())}), space.pins)
     saves, titled = ws.table("saves", ["board_id", "pin_id"]), ws.table("boards")
-    found, pin, board = boards.numbered(saves, titled, pa.array(space.pin_ids, pa.string()))
+    found, pin, board = board_vectors.numbered(saves, titled, pa.array(space.pin_ids, pa.string()))
     titles = space.texts([title or "" for title in found.column("title").to_pylist()])
-    _write(out, "boards", found, boards.vectors(space.pins, pin, board, titles))
+    _write(out, "boards", found, board_vectors.vectors(space.pins, pin, board, titles))
     asked = sorted(_queries(ws))
     _write(out, "queries", pa.table({"query": pa.array(asked, pa.string())}), space.texts(asked))
 
