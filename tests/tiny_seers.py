@@ -39,7 +39,7 @@ def _reading(words):
 def write_clip(folder: Path) -> None:
     """CLIP: a size of vectors that is said of the whole alone."""
     words = _words(folder)
-    CLIPModel(CLIPConfig(_reading(words), EYES, projection_dim=24)).save_pretrained(folder)
+    CLIPModel(CLIPConfig(text_config=_reading(words), vision_config=EYES, projection_dim=24)).save_pretrained(folder)
     CLIPImageProcessorPil(size=SIDE, crop_size=SIDE).save_pretrained(folder)
 
 
@@ -48,7 +48,9 @@ def write_siglip(folder: Path) -> None:
     words = _words(folder)
     words.model_input_names = ["input_ids"]
     words.save_pretrained(folder)
-    SiglipModel(SiglipConfig(_reading(words) | {"projection_size": 32}, EYES)).save_pretrained(folder)
+    SiglipModel(
+        SiglipConfig(text_config=_reading(words) | {"projection_size": 32}, vision_config=EYES)
+    ).save_pretrained(folder)
     SiglipImageProcessorPil(size=SIDE).save_pretrained(folder)
 
 

@@ -5,6 +5,7 @@ kept, also those of a run that was killed or whose recipe has changed since: by 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property, partial
 from typing import Protocol
 
@@ -60,9 +61,12 @@ class Describer:
     def _shard(self, images: Sequence[str], left: int) -> pa.Table:
         """One shard; `left` counts the pictures of this one and those after it."""
         found: dict[str, Loaded] = {}
-        with track("captions", left, "pictures") as advance:
+        with (
+            track("captions", left, "pictures") as advance,
+            closing(self._loader.batches(images, self._captions, found, advance)) as batches,
+        ):
             advance(0)  # starts the clock of the rate
-            for batch in self._loader.batches(images, self._captions, found, advance):
+            for batch in batches:
                 said = self._captioner.caption([picture.pixels for picture in batch if picture.pixels])
                 self._captions |= {str(picture.digest): text for picture, text in zip(batch, said)}
                 advance(len(batch))

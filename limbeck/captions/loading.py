@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Loader:
 
     def batches(
         self, images: Sequence[str], known: Container[str], found: dict[str, Loaded], advance: Advance
-    ) -> Iterator[list[Loaded]]:
+    ) -> Generator[list[Loaded]]:
         """Pictures whose digest is not `known`, each digest once, batch by batch; all are noted in `found`.
 
         What is in no batch, `advance` is told of.

@@ -4,6 +4,7 @@ As captions are (captions/describe.py): whatever whole shards hold already is ke
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -58,9 +59,12 @@ class Embedder:
     def _shard(self, images: Sequence[str], left: int) -> pa.Table:
         """One shard; `left` counts the pictures of this one and those after it."""
         found: dict[str, Loaded] = {}
-        with track("image vectors", left, "pictures") as advance:
+        with (
+            track("image vectors", left, "pictures") as advance,
+            closing(self._loader.batches(images, self._vectors, found, advance)) as batches,
+        ):
             advance(0)  # starts the clock of the rate
-            for batch in self._loader.batches(images, self._vectors, found, advance):
+            for batch in batches:
                 vectors = self._model.see([picture.pixels for picture in batch if picture.pixels])
                 self._vectors |= {str(picture.digest): vector for picture, vector in zip(batch, vectors)}
                 advance(len(batch))

@@ -122,6 +122,7 @@ class Interests:
         _, self._pins = classes.load(folder / "pins.arrow", pin_ids)
         asked, self._told = classes.load(folder / "queries.arrow")
         self._asked = {query: row for row, query in enumerate(asked)}
+        self._laid = self._columns(self._pins)
         columns = (*map(str, range(self.models.places.shape[1])), *(["shopping"] if self.models.shopping else []))
         self.groups = (
             Group("interests.query", "query", columns),
@@ -135,11 +136,11 @@ class Interests:
         """As `Signal.columns`."""
         if not len(rows):
             return np.zeros((0, sum(len(group.columns) for group in self.groups)), np.float32)
-        query, pin = self.of_queries(queries), self._pins.take(rows)
+        query, pin, laid = self.of_queries(queries), self._pins.take(rows), self._laid[rows]
         if base is not None:
-            pin = pin.replaced(rows < 0, self.models.classes(base))
-        told = [self._columns(query)[asked], self._columns(pin)]
-        return np.column_stack([*told, agreement(query.take(asked), pin)]).astype(np.float32)
+            unknown, told = rows < 0, self.models.classes(base)
+            pin, laid = pin.replaced(unknown, told), np.where(unknown[:, None], self._columns(told), laid)
+        return np.column_stack([self._columns(query)[asked], laid, agreement(query.take(asked), pin)])
 
     def of_queries(self, queries: Sequence[str]) -> Classes:
         """Classes of queries, as the table says, else as the model does."""
@@ -147,7 +148,9 @@ class Interests:
         return self.models.classes(self._read(queries)).replaced(known >= 0, self._told.take(known))
 
     def _columns(self, of: Classes) -> np.ndarray:
-        about = np.einsum("nm,nms->ns", of.share, self.models.places[of.number])
+        about = np.zeros((len(of.share), self.models.places.shape[1]), np.float32)
+        for share, number in zip(of.share.T, of.number.T):
+            about += share[:, None] * self.models.places[number]
         return np.column_stack([about, of.shopping]) if self.models.shopping else about
 
 

@@ -66,8 +66,8 @@ def acted(known: Known, engaged: pa.Table, pin_ids: Sequence[str], queries: Sequ
     place = tuple(a.filter(there).to_numpy() for a in (row, column))
     weight = engaged.column("weight").filter(there).to_numpy().astype(np.float32)
     by_log = csr_array((weight, place), shape=(len(queries), len(pin_ids))) @ known.pins
-    unknown = csr_array((known.queries.sum(axis=1) == 0).astype(np.float32)[:, None])
-    return replace(known, queries=csr_array(known.queries + shares(by_log).multiply(unknown)))
+    unknown = (known.queries.sum(axis=1) == 0).astype(np.float32)
+    return replace(known, queries=csr_array(known.queries + csr_array(shares(by_log).multiply(unknown[:, None]))))
 
 
 def _counted(key: pa.ChunkedArray, number: pa.ChunkedArray, among: Sequence[str], classes: int) -> csr_array:

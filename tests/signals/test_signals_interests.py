@@ -211,14 +211,16 @@ def test_shopping_of_queries_is_learnt_from_what_people_acted_on(build):
 
 
 def test_of_many_classes_alike_ones_lie_together(build):
+    kind = np.arange(40) // 10
+    weight = np.eye(30)[kind] + np.random.default_rng(0).normal(0, 0.05, (40, 30))
+    places = interests._places(weight)
+    assert places.shape == (40, interests.SIZE)
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    assert apart[kind[:, None] == kind].max() < 0.5 * apart[kind[:, None] != kind].min()
     rows = [(PIN_IDS[i], None, f"{NAMES[i % KINDS]} {i // KINDS % 10}", None) for i in range(120)]
     signal, summary, _ = build(table(*rows))
     assert len(summary.names) == 40
-    places = signal.models.places
-    assert places.shape == (40, interests.SIZE)
-    kind = np.arange(40) // 10
-    apart = np.linalg.norm(places[:, None] - places, axis=2)
-    assert apart[kind[:, None] == kind].mean() < 0.7 * apart[kind[:, None] != kind].mean()
+    assert [len(group.columns) for group in signal.groups] == [interests.SIZE, interests.SIZE, 1]
 
 
 def test_the_seed_decides(build):
