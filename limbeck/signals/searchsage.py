@@ -119,7 +119,7 @@ def engaged(exposures: Sequence[Path], allowed: Callable[[str], bool]) -> pa.Tab
         parts.append(
             rows.group_by(["query", "pin_id"]).aggregate([("weight", "sum")]).rename_columns(rows.column_names)
         )
-    found = pa.concat_tables([NOBODY, *parts]).sort_by([("query", "ascending"), ("pin_id", "ascending")])
+    found = (pa.concat_tables(parts) if parts else NOBODY).sort_by([("query", "ascending"), ("pin_id", "ascending")])
     encoded = found.column("query").combine_chunks().dictionary_encode()
     kept = pa.array([allowed(query) for query in encoded.dictionary.to_pylist()], pa.bool_())
     return found.filter(kept.take(encoded.indices))
