@@ -18,7 +18,7 @@ import pyarrow as pa
 from limbeck import assembly, attacking, history, judging, labelling, lineup, processes, seeing, teaching
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
-from limbeck.index import lexical, nearest, texts
+from limbeck.index import lexical, nearest, texts, understanding
 from limbeck.inputs import input_tables
 from limbeck.making import Run
 from limbeck.measure import attacks
@@ -127,6 +127,9 @@ def enrich(run: Run) -> None:
     made = ws.made_from(["pin_texts"])
     run.folder("index/lexical", made, lambda out, scratch: lexical.build(assembly.batches(ws, "pin_texts"), out))
     run.folder("index/texts", made, lambda out, scratch: texts.build(assembly.batches(ws, "pin_texts"), out))
+    made = ws.made_from(["pin_texts", "pins", "impressions"], version=understanding.VERSION)
+    batches, log = functools.partial(assembly.batches, ws), ws.shards("impressions") if ws.has("impressions") else []
+    run.folder(understanding.NAME, made, lambda out, scratch: understanding.build(batches, log, out))
 
 
 def teach(run: Run) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from limbeck.errors import InputError
 from limbeck.records import INPUTS
-from limbeck.settings import SOURCES, Judge, Recipe
+from limbeck.settings import SOURCES, Blend, Judge, Recipe
 
 RESERVED = {"model", "messages", "logprobs", "top_logprobs", "response_format", "stream", "n", "temperature"}
 
@@ -73,11 +73,21 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise InputError(f"labels.dollars_per_hour is {recipe.labels.dollars_per_hour}, expected 0 or more", file=path)
     if recipe.serve.cached_queries < 0:
         raise InputError(f"serve.cached_queries is {recipe.serve.cached_queries}, expected 0 or more", file=path)
+    _check_blend(recipe.serve.blend, path)
     for name in ("raters_per_pair", "pairs"):
         if getattr(recipe.rate, name) < 1:
             raise InputError(f"rate.{name} is {getattr(recipe.rate, name)}, expected 1 or more", file=path)
     if recipe.judge is not None:
         _check_judge(recipe.judge, path)
+
+
+def _check_blend(blend: Blend, path: Path) -> None:
+    for name, value in vars(blend).items():
+        if name != "floors" and not 0 <= value < math.inf:
+            raise InputError(f"serve.blend.{name} is {value}, expected 0 or more", file=path)
+    if list(blend.floors) != sorted(set(blend.floors)) or not all(1 <= floor <= 5 for floor in blend.floors):
+        remedy = "Such as [2.5, 3.5, 4.5]: expected levels from 1 to 5, ascending; [] for none"
+        raise InputError(f"serve.blend.floors is {list(blend.floors)}", file=path, remedy=remedy)
 
 
 def _check_judge(judge: Judge, path: Path) -> None:

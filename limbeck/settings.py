@@ -216,6 +216,19 @@ class Student:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """How relevance, engagement and variety make the order of search results (docs/service.md). Costs are in levels."""
+
+    engagement: float = 0.05  # by how many levels at most expected engagement can lift a Pin over another
+    click: float = 1.0  # what one is worth beside the others, per look
+    long_click: float = 2.0
+    save: float = 3.0
+    floors: tuple[float, ...] = (1.5, 2.5, 3.5, 4.5)  # expected levels below which a Pin stays behind those above
+    board: float = 0.0  # lost for each Pin of the same board that is placed before; 0: boards do not count
+    domain: float = 0.0  # the same, of the domain that a Pin links to
+
+
+@dataclass(frozen=True)
 class Serve:
     """The service."""
 
@@ -230,6 +243,9 @@ class Serve:
     cached_queries: int = 50_000  # whose vectors are kept in memory
     redis: str | None = None  # a Redis or Valkey in which replicas share the vectors; ${NAME}s are from the environment
     log_queries: bool = False  # whether the log's line for a request says what was searched for
+    blend: Blend = field(default_factory=Blend)
+    retriever: Literal["embedded", "milvus", "opensearch"] = "embedded"  # what finds candidates (docs/service.md)
+    retriever_url: str | None = None  # of the engine, where it is not embedded; ${NAME}s are from the environment
 
 
 @dataclass(frozen=True)

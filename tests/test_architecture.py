@@ -79,7 +79,7 @@ ABOVE = {
     "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "starting_recipe"},
 }
 ALLOWED = (
-    {"limbeck": set()}
+    {"limbeck": set(), "client": set()}  # the client stands alone: it is one file, to be copied
     | dict.fromkeys(LEAVES, LEAVES)
     | {stage: LEAVES | known for stage, known in STAGES.items()}
     | {above: LEAVES | STAGES.keys() | known for above, known in ABOVE.items()}

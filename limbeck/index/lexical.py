@@ -51,10 +51,10 @@ class Lexical:
 
     def search(self, query: str, k: int) -> list[tuple[str, float]]:
         """The `k` Pins that match best, with their scores: highest score first, equal scores by pin_id."""
-        terms = list(dict.fromkeys(_ANALYZER.analyze(spaced(query))))[:MAX_TERMS]
-        if not terms or k < 1:
+        asked = list(dict.fromkeys(terms(query)))[:MAX_TERMS]
+        if not asked or k < 1:
             return []
-        hits = self._searcher.search(self._query(terms), k, count=False).hits
+        hits = self._searcher.search(self._query(asked), k, count=False).hits
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         found = zip(self._pin_ids.take(pa.array(rows, pa.int64())).to_pylist(), (score for score, _ in hits))
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
@@ -89,6 +89,11 @@ def build(pin_texts: Iterable[pa.Table], out: Path) -> None:
     writer.wait_merging_threads()
     feather.write_feather(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / _PIN_IDS, "uncompressed")
     _name_by_content(out)
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text, in order, as they are indexed."""
+    return list(_ANALYZER.analyze(spaced(text)))
 
 
 def spaced(text: str) -> str:

@@ -10,7 +10,8 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import lexical, nearest, texts
+from limbeck.index import lexical, nearest, texts, understanding
+from limbeck.index.sides import Near, Words
 from limbeck.remembered import Remembered
 from limbeck.settings import Text
 from limbeck.signals import joined
@@ -46,8 +47,8 @@ class Store:
     student: Student
     signals: joined.Joined
     read: Read  # untuned vectors of queries and of documents from outside
-    lexical: lexical.Lexical
-    nearest: nearest.Nearest
+    lexical: Words
+    nearest: Near
     vectors: Vectors
     texts: texts.Texts  # by the rows of the match index
     pins: pa.Table
@@ -56,6 +57,7 @@ class Store:
     tokenizer: Tokenizer
     text: Text
     digest: str  # of the student
+    understanding: understanding.Understanding  # of queries
 
     @property
     def model(self) -> str:
@@ -93,6 +95,7 @@ class Store:
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
             digest=versions["models/student"],
+            understanding=understanding.open(ws),
         )
 
     def __len__(self) -> int:

@@ -20,12 +20,18 @@ FAMILIES = ("bert", "roberta", "xlm-roberta", "deberta-v2")
 Bias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
+def _has_bf16_products() -> bool:
+    """Whether oneDNN multiplies bfloat16 here: it needs AVX-512 or better. In float32 it gained nothing over MKL."""
+    mkldnn = torch.ops.mkldnn
+    return hasattr(mkldnn, "_reorder_linear_weight") and mkldnn._is_mkldnn_bf16_supported()
+
+
 class Linear:
     """`activation(x @ weight.T + bias)`, in bfloat16 with the weight laid out once for oneDNN where that can be had."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, gelu: bool = False) -> None:
         self._weight, self._bias, self._gelu = weight.detach().contiguous(), bias.detach().contiguous(), gelu
-        self._fused = weight.dtype == torch.bfloat16 and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        self._fused = weight.dtype == torch.bfloat16 and _has_bf16_products()
         if self._fused:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight)
 

@@ -1,6 +1,7 @@
 """The service over HTTP: a thin skin on `ranker.py`. The model works in a thread, so that the event loop stays free.
 
-GET /search?q=&k=&language=&country=    POST /v1/rerank    POST /v1/embeddings    GET /similar?pin_id=&k=
+GET /search?q=&k=&language=&country=    POST /v1/rerank, /v2/rerank, /rerank    POST /v1/embeddings
+GET /similar?pin_id=&k=
 GET /v1/pins/…    GET /images/…    GET /openapi.json    GET /healthz    GET /readyz    GET /metrics
 For people: GET /    GET /pins/…?q=    GET /compare?q=&left=&right=
 """
@@ -23,7 +24,7 @@ from starlette.routing import Route
 from limbeck import __version__, listening, progress
 from limbeck.errors import InputError
 from limbeck.index.store import Store
-from limbeck.serve import http, observed, openapi, pictures
+from limbeck.serve import engines, http, observed, openapi, pictures, texts
 from limbeck.serve.budget import Budget
 from limbeck.serve.cache import Caches
 from limbeck.serve.compare import MEANT, Judgments
@@ -72,14 +73,17 @@ class Service:
         return http.answer(await self._search(request, asked))
 
     async def rerank(self, request: Request) -> Response:
-        """`POST /v1/rerank`."""
-        asked, ranker = read_rerank(await http.body(request)), self._versions.ranker
-        documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
-        fields = [d.fields() for d in documents]
-        ranked = await self._queue.work(ranker.rerank_documents, asked.query, fields)
-        shown = documents if asked.return_documents else [None] * len(documents)
-        results = [result(graded, shown[graded.index]) for graded in ranked[: asked.top_n]]
-        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
+        """`POST /v1/rerank` and `POST /v2/rerank`."""
+        return await self._reranked(await http.body(request))
+
+    async def rerank_texts(self, request: Request) -> Response:
+        """`POST /rerank`."""
+        body, ranker = await http.body(request), self._versions.ranker
+        if not texts.asks_for_texts(body):
+            return await self._reranked(body)
+        asked = texts.read_texts(body)
+        documents = [{"description": text} if text else {} for text in asked.texts]
+        return http.answer(texts.answer(await self._queue.work(ranker.rerank_documents, asked.query, documents), asked))
 
     async def embeddings(self, request: Request) -> Response:
         """`POST /v1/embeddings`."""
@@ -131,6 +135,15 @@ class Service:
             )
         return await self.site.search(request)
 
+    async def _reranked(self, body: bytes) -> Response:
+        asked, ranker = read_rerank(body), self._versions.ranker
+        documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
+        fields = [d.fields() for d in documents]
+        ranked = await self._queue.work(ranker.rerank_documents, asked.query, fields)
+        shown = documents if asked.return_documents else [None] * len(documents)
+        results = [result(graded, shown[graded.index]) for graded in ranked[: asked.top_n]]
+        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
+
     async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:
         candidates, ranker = self._settings.candidates, self._versions.ranker
         k, budget = asked.k or min(self._settings.results, candidates), Budget(self._settings.seconds or None)
@@ -142,7 +155,7 @@ class Service:
         if budget.degraded:
             self._metrics.degraded.labels(budget.degraded).inc()
             request.state.noted = {"degraded": budget.degraded}
-        return SearchAnswer(asked.q, ranker.model, budget.degraded, found)
+        return SearchAnswer(asked.q, ranker.understand(asked.q), ranker.model, budget.degraded, found)
 
     def _gauges(self) -> dict[str, float]:
         return {"waiting": self._queue.waiting, "pins": len(self._versions.ranker)}
@@ -171,6 +184,8 @@ def create(
             Route("/compare", service.site.compare),
             Route("/search", service.search),
             Route("/v1/rerank", service.rerank, methods=["POST"]),
+            Route("/v2/rerank", service.rerank, methods=["POST"]),
+            Route("/rerank", service.rerank_texts, methods=["POST"]),
             Route("/v1/embeddings", service.embeddings, methods=["POST"]),
             Route("/v1/pins/{pin_id:path}", service.pin),
             Route("/similar", service.similar),
@@ -189,12 +204,16 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
     """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first."""
     metrics = Metrics()
     _key(settings)  # refused before anything is loaded
+    engine = engines.connect(settings)
     with _remote(settings, metrics) as remote:
 
         def opened(ws: Workspace) -> Ranker:
             caches = Caches(settings.cached_queries, functools.partial(RemoteCache, remote) if remote else None)
             store = Store.open(ws, text, caches.readings)
-            return Ranker(store, stage=metrics.stage, caches=caches, others=Others(ws, store))
+            if engine:
+                store = engines.outside(store, ws, engine)
+            others = Others(ws, store)
+            return Ranker(store, stage=metrics.stage, caches=caches, others=others, blend=settings.blend)
 
         _serve(ws, Versions(ws, opened), settings, metrics)
 

@@ -1,5 +1,6 @@
 """What all routes share: bodies read no further than they may be long, answers in JSON, and one shape of error."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from limbeck.errors import InputError
+from limbeck.serve.engines import EngineDown
 from limbeck.serve.messages import MAX_BODY, Refused
+
+log = logging.getLogger("limbeck.serve")
 
 
 async def body(request: Request) -> bytes:
@@ -42,6 +46,12 @@ async def _input_error(request: Request, wrong: Exception) -> Response:
     return error(422, str(wrong.args[0]), wrong.remedy)
 
 
+async def _engine_down(request: Request, down: Exception) -> Response:
+    """The reason is for the operator: it may name hosts."""
+    log.error("%s", down)
+    return error(503, "the search engine does not answer", "Try again later", {"Retry-After": "5"})
+
+
 async def _no_route(request: Request, missing: Exception) -> Response:
     assert isinstance(missing, HTTPException)
     return error(missing.status_code, missing.detail.lower(), "GET / lists what there is", missing.headers)
@@ -60,6 +70,7 @@ async def _fault(request: Request, fault: Exception) -> Response:
 HANDLERS: Any = {
     Refused: _refused,
     InputError: _input_error,
+    EngineDown: _engine_down,
     HTTPException: _no_route,
     ClientDisconnect: _gone,
     Exception: _fault,

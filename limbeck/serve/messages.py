@@ -1,7 +1,8 @@
 """Requests and answers, and the edge where a request is checked: whatever is wrong with one is said in one line.
 
-`/v1/rerank` has the shape that Cohere's and Jina's clients speak. Keys of a request that this service does not know are
-ignored, as those clients send some; in a document they are refused, since a misspelt one would be graded as empty.
+`/v1/rerank` and `/v2/rerank` have the shape that Cohere's and Jina's clients speak. Keys of a request that this service
+does not know are ignored, as those clients send some; in a document they are refused, since a misspelt one would be
+graded as empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from limbeck.relevance import LEVELS
 from limbeck.serve.ranker import Ranked, RankedDocument, Similar
+from limbeck.serve.understand import Understood
 
 MAX_QUERY = 1_000  # characters
 MAX_BODY = 1 << 20  # bytes
@@ -75,12 +77,19 @@ class RerankResult(msgspec.Struct):
     document: Document | UnsetType = UNSET
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens that are charged for: none."""
+
+    total_tokens: int = 0
+
+
 class RerankAnswer(msgspec.Struct):
-    """The best `top_n` documents, most relevant first."""
+    """The best `top_n` documents, most relevant first. `usage` is what Jina's clients read: nothing is charged for."""
 
     id: str
     model: str
     results: list[RerankResult]
+    usage: Usage = Usage()
 
 
 class SearchRequest(msgspec.Struct):
@@ -100,6 +109,7 @@ class SearchAnswer(msgspec.Struct):
     """
 
     query: str
+    understood: Understood
     model: str
     degraded: str | None
     results: list[Ranked]
@@ -131,7 +141,7 @@ class SimilarAnswer(msgspec.Struct):
 def read_rerank(body: bytes) -> RerankRequest:
     """The request in a body; `Refused` says what is wrong with it."""
     request = decoded(body, RerankRequest, EXAMPLE)
-    _check_query(request.query)
+    check_query(request.query)
     for number, document in enumerate(request.documents):
         if isinstance(document, Document):
             _check_document(document, number)
@@ -141,7 +151,7 @@ def read_rerank(body: bytes) -> RerankRequest:
 def read_search(parameters: Mapping[str, str], most: int) -> SearchRequest:
     """The request in a query string; `most` is how many Pins may be asked for."""
     request = _converted(parameters, SearchRequest, "Ask /search?q=words&k=20")
-    _check_query(request.q)
+    check_query(request.q)
     _check_count(request.k, most)
     return request
 
@@ -149,7 +159,7 @@ def read_search(parameters: Mapping[str, str], most: int) -> SearchRequest:
 def read_compare(parameters: Mapping[str, str], rankers: Sequence[str]) -> CompareRequest:
     """The request in a query string; `rankers` are those that there are."""
     request = _converted(parameters, CompareRequest, "Ask /compare?q=words")
-    _check_query(request.q)
+    check_query(request.q)
     for name in (request.left, request.right):
         if name not in rankers:
             raise Refused(422, f"there is no ranker {name!r}", f"There are: {', '.join(rankers)}")
@@ -212,7 +222,8 @@ def _check_count(k: int | None, most: int) -> None:
         raise Refused(422, f"k is {k}", f"Ask for 1 to {most} Pins")
 
 
-def _check_query(query: str) -> None:
+def check_query(query: str) -> None:
+    """`Refused` where a query says nothing."""
     if not query.strip():
         raise Refused(422, "the query is empty", "Send at least one word")
 

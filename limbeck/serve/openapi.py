@@ -1,5 +1,6 @@
 """What the service answers, as an OpenAPI 3.1 document: written from the types that requests are checked against."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,10 @@ from limbeck.serve.messages import (
     SimilarRequest,
 )
 from limbeck.serve.ranker import Pin
+from limbeck.serve.texts import TextsRequest, TextsResult
 
 REFERENCE = "#/components/schemas/{name}"
+Shapes = Mapping[type, dict[str, Any]]  # the schema of each type
 
 
 class Error(msgspec.Struct):
@@ -47,6 +50,14 @@ OPERATIONS = (
         {"query": "red sofa", "documents": ["a red velvet sofa", {"id": "81"}], "top_n": 10},
     ),
     Operation(
+        "post", "/v2/rerank", "The same, as newer clients of Cohere ask for it", RerankRequest, RerankAnswer,
+        {"query": "red sofa", "documents": ["a red velvet sofa", "an oak table"], "top_n": 1},
+    ),
+    Operation(
+        "post", "/rerank", "Texts by relevance, as clients of text-embeddings-inference ask for them", TextsRequest,
+        list[TextsResult], {"query": "red sofa", "texts": ["a red velvet sofa", "an oak table"]},
+    ),
+    Operation(
         "post", "/v1/embeddings", "Vectors of texts, as OpenAI's clients ask for them", EmbeddingsRequest,
         EmbeddingsAnswer, {"input": ["red sofa", "a tall lamp"]},
     ),
@@ -68,33 +79,34 @@ ROUTES = {f"{operation.method.upper()} {operation.path}": operation.summary for 
 def document(version: str) -> dict[str, Any]:
     """The whole document."""
     types = [kind for operation in OPERATIONS for kind in (operation.takes, operation.gives) if kind] + [Error]
-    _, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    shapes = dict(zip(types, schemas))
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = _described(operation, components)
+        paths.setdefault(operation.path, {})[operation.method] = _described(operation, components, shapes)
     about = {"title": "Limbeck", "version": version, "description": "Search relevance: retrieve, grade, rank"}
     return {"openapi": "3.1.0", "info": about, "paths": paths, "components": {"schemas": components}}
 
 
-def _described(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
-    given = _content(operation.gives, operation.kind)
+def _described(operation: Operation, components: dict[str, Any], shapes: Shapes) -> dict[str, Any]:
+    given = _content(operation.gives, shapes, operation.kind)
     found = {
         "summary": operation.summary,
         "responses": {
             "200": {"description": "the answer", "content": given},
-            "default": {"description": "what is wrong", "content": _content(Error)},
+            "default": {"description": "what is wrong", "content": _content(Error, shapes)},
         },
         "parameters": _parameters(operation, components),
     }
     if operation.method == "post":
-        asked = _content(operation.takes)
+        asked = _content(operation.takes, shapes)
         asked["application/json"]["example"] = operation.example
         found["requestBody"] = {"required": True, "content": asked}
     return found
 
 
-def _content(kind: type | None, media: str = "application/json") -> dict[str, Any]:
-    return {media: {"schema": {"$ref": REFERENCE.format(name=kind.__name__)} if kind else {}}}
+def _content(kind: type | None, shapes: Shapes, media: str = "application/json") -> dict[str, Any]:
+    return {media: {"schema": shapes[kind] if kind else {}}}
 
 
 def _parameters(operation: Operation, components: dict[str, Any]) -> list[dict[str, Any]]:

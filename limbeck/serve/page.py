@@ -69,6 +69,7 @@ class SearchView(View):
     found: Sequence[Ranked] | None = None
     level: int | None = None
     degraded: str | None = None
+    spelled: str | None = None
 
     @property
     def results(self) -> Sequence[Ranked] | None:

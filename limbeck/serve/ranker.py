@@ -12,11 +12,14 @@ from msgspec import UNSET, UnsetType
 from limbeck.errors import InputError
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
+from limbeck.serve.blend import Blender
 from limbeck.serve.budget import Budget, Pace
 from limbeck.serve.cache import Caches
 from limbeck.serve.others import CANDIDATES, Others
-from limbeck.serve.retrieve import EmbeddedRetriever, Retriever
+from limbeck.serve.retrieve import FusedRetriever, Retriever, fuse
+from limbeck.serve.understand import Understander, Understood
 from limbeck.serve.why import Why, why
+from limbeck.settings import Blend
 
 # With a filter, so many times the candidates are retrieved: those that do not pass are never graded.
 FILTERED_MORE = 4
@@ -84,11 +87,15 @@ class Ranker:
         stage: Stage = untimed,
         caches: Caches | None = None,
         others: Others | None = None,
+        blend: Blend | None = None,
     ) -> None:
+        """Without `blend`, a search is in the order of relevance alone."""
         self._store, self._stage, self._pace, self._others = store, stage, Pace(), others
         self.caches = caches or Caches()
         self._queries = self.caches.queries(store.student, store.digest)
-        self._retriever = retriever or EmbeddedRetriever(store.lexical, store.nearest, self._queries)
+        self._retriever = retriever or FusedRetriever(store.lexical, store.nearest, self._queries)
+        self._understander = Understander(store.understanding)
+        self._blender = Blender(blend, store) if blend else None
 
     def __len__(self) -> int:
         return len(self._store)
@@ -107,20 +114,24 @@ class Ranker:
         country: str | None = None,
         budget: Budget | None = None,
     ) -> list[Ranked]:
-        """The `k` most relevant of up to `candidates` Pins found for the query, highest expected level first.
+        """The `k` best of up to `candidates` Pins found for the query: those of the highest expected levels, blended.
 
         `language` and `country` leave out Pins that state another one. When little is left of `budget`, fewer
         candidates are graded, the first that were found and never fewer than `k`; `budget.degraded` then says so.
         """
         wanted = {name: value for name, value in (("language", language), ("country", country)) if value}
-        with self._stage("retrieve"):
-            found = self._retriever.retrieve(query, candidates * (FILTERED_MORE if wanted else 1))
+        found = self._found(query, candidates * (FILTERED_MORE if wanted else 1))
         rows = self._store.rows(found)
         rows = rows[rows >= 0]
         if wanted:
             fitting = [_fits(pin, wanted) for pin in self._store.shown(rows)]
             rows = rows[np.asarray(fitting, dtype=bool)]
-        return self._ranked(query, self._affordable(rows[:candidates], k, budget or Budget()))[:k]
+        rows = self._affordable(rows[:candidates], k, budget or Budget())
+        return self._blended(query, rows, k, self._blender) if self._blender else self._ranked(query, rows)[:k]
+
+    def understand(self, query: str) -> Understood:
+        """What the query is taken to say."""
+        return self._understander.understand(query)
 
     @property
     def rankers(self) -> tuple[str, ...]:
@@ -191,6 +202,14 @@ class Ranker:
         [shown] = self._store.shown(self._known([pin_id]))
         return Pin(**shown)
 
+    def _found(self, query: str, k: int) -> list[str]:
+        """Ids of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
+        with self._stage("understand"):
+            spelled = self.understand(query).spelled
+        with self._stage("retrieve"):
+            found = self._retriever.retrieve(query, k)
+            return fuse([found, self._retriever.retrieve(spelled, k)])[:k] if spelled else found
+
     def _affordable(self, rows: np.ndarray, k: int, budget: Budget) -> np.ndarray:
         """As many of the first rows as can be graded in time, and at least `k`."""
         count = max(k, self._pace.within(budget.left, len(rows)))
@@ -231,6 +250,17 @@ class Ranker:
         texts = [store.compose(d) for d in documents]
         features, vectors = store.signals.features_of(query, documents, store.read(texts)), store.student.vectors(texts)
         return store.student.probabilities(self._queries.vectors([query]), vectors, features)
+
+    def _blended(self, query: str, rows: np.ndarray, k: int, blender: Blender) -> list[Ranked]:
+        """The first `k` of these Pins in the order in which they are shown."""
+        if not len(rows):
+            return []
+        distribution = self._grade_rows(query, rows)
+        with self._stage("blend"):
+            expected = expected_level(distribution).astype(np.float64).round(6)
+            first = blender.first(query, rows, expected, k)
+        grades = _grades(distribution[first])
+        return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows[first]), grades)]
 
     def _ranked(self, query: str, rows: np.ndarray) -> list[Ranked]:
         return _in_order(self._graded(query, rows))

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from limbeck.index.lexical import Lexical
-from limbeck.index.nearest import Nearest
+from limbeck.index.sides import Near, Words
 from limbeck.serve.cache import Embedder
 
 # The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): how slowly a rank loses weight.
@@ -19,10 +18,10 @@ class Retriever(Protocol):
         ...
 
 
-class EmbeddedRetriever:
-    """BM25 and nearest neighbours, both in the workspace."""
+class FusedRetriever:
+    """BM25 and nearest neighbours, in the workspace or in an engine outside."""
 
-    def __init__(self, lexical: Lexical, nearest: Nearest, queries: Embedder) -> None:
+    def __init__(self, lexical: Words, nearest: Near, queries: Embedder) -> None:
         self._lexical, self._nearest, self._queries = lexical, nearest, queries
 
     def retrieve(self, query: str, k: int) -> list[str]:

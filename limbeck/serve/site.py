@@ -63,7 +63,8 @@ class Site:
         if "q" not in given:
             return {}
         answer = await self._search(request, read_search(given, self._candidates))
-        return {"found": answer.results, "level": read_level(given), "degraded": answer.degraded}
+        found = {"found": answer.results, "level": read_level(given), "degraded": answer.degraded}
+        return found | {"spelled": answer.understood.spelled}
 
     async def _pin(self, request: Request, given: dict[str, str]) -> dict[str, Any]:
         ranker, pin_id = self._versions.ranker, request.path_params["pin_id"]

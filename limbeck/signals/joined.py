@@ -31,6 +31,11 @@ class Joined:
         self.groups = tuple(group for signal in signals for group in signal.groups)
         self.names = (*match.names, *(name for group in self.groups for name in group.names))
 
+    @property
+    def engagement(self) -> Engagement | None:
+        """What users do with Pins, where there is a log that says it."""
+        return next((signal for signal in self._signals if isinstance(signal, Engagement)), None)
+
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Row numbers of Pins, int64 (n,); −1 for unknown ones."""
         return self.match.rows(pin_ids)

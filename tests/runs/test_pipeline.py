@@ -30,6 +30,7 @@ INDEXES = {
     "signals/interests",
     "index/lexical",
     "index/texts",
+    "index/understanding",
     "index/nearest",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}

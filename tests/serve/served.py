@@ -1,5 +1,6 @@
 """A small workspace to serve: fifty Pins and a tiny student with random weights."""
 
+import functools
 import json
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ from tiny_models import write_encoder
 from tokenizers import Tokenizer
 
 from limbeck import records
-from limbeck.index import lexical, nearest
+from limbeck.index import lexical, nearest, understanding
 from limbeck.index import texts as texts_index
 from limbeck.settings import Student, Text
 from limbeck.signals import engagement, joined, match_index, searchsage
@@ -130,6 +131,8 @@ def make_workspace(root):
     ws.write_folder("index/lexical", Made(), lambda out, _: lexical.build([texts], out))
     ws.write_folder("index/texts", Made(), lambda out, _: texts_index.build([texts], out))
     ws.write_folder("signals/match", Made(), lambda out, _: match_index.build([texts], out))
+    words = functools.partial(understanding.build, lambda name: [ws.table(name)], [])
+    ws.write_folder(understanding.NAME, Made(), lambda out, _: words(out))
     write_log(ws)
     write_searchsage(ws, composed, backbone)
     signals = joined.open(ws, lambda texts: np.zeros((len(texts), 32), np.float32))

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from limbeck.serve import app, openapi
 from limbeck.serve.cache import Caches
 from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, relevance_score
+from limbeck.serve.understand import Understood
 from limbeck.settings import Serve
 from limbeck.student.grade import StudentGrader
 
@@ -280,7 +281,14 @@ def test_the_page_begins_with_a_box_and_says_what_is_wrong(client):
     assert 'role="alert"' in wrong.text
 
 
-class Slow:
+class Plain:
+    """A ranker that understands every query as it is."""
+
+    def understand(self, query):
+        return Understood(query, None, None)
+
+
+class Slow(Plain):
     """A ranker whose searches wait until they may go on."""
 
     model, caches = "student-slow", Caches()

@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 from limbeck.serve import app
 from limbeck.settings import Serve
 
+POSTED = ["/v1/rerank", "/v2/rerank", "/rerank", "/v1/embeddings"]
+
 
 @pytest.fixture(scope="module")
 def service(ranker, workspace):
@@ -40,7 +42,7 @@ def test_every_route_is_described_and_none_that_is_not_there(service, document):
     assert {(method, path) for path, found in document["paths"].items() for method in found} == served
 
 
-@pytest.mark.parametrize("path", ["/search", "/v1/rerank", "/v1/embeddings", "/similar", "/v1/pins/{pin_id}"])
+@pytest.mark.parametrize("path", [*POSTED, "/search", "/similar", "/v1/pins/{pin_id}"])
 def test_examples_are_answered_as_described(client, document, path):
     [(method, operation)] = document["paths"][path].items()
     response = _asked(client, method, path, operation)
@@ -49,7 +51,7 @@ def test_examples_are_answered_as_described(client, document, path):
     jsonschema.validate(response.json(), {**schema, "components": document["components"]})
 
 
-@pytest.mark.parametrize("path", ["/search", "/v1/rerank", "/v1/embeddings", "/similar"])
+@pytest.mark.parametrize("path", [*POSTED, "/search", "/similar"])
 def test_refusals_are_as_described(client, document, path):
     [(method, operation)] = document["paths"][path].items()
     response = client.request(method, path)
@@ -62,7 +64,9 @@ def _asked(client, method, path, operation):
     """The documented example, of a Pin that there is."""
     if method == "post":
         body = operation["requestBody"]["content"]["application/json"]["example"]
-        return client.post(path, json={**body, **({"documents": ["tea", {"id": "pin05"}]} if "query" in body else {})})
+        return client.post(
+            path, json={**body, **({"documents": ["tea", {"id": "pin05"}]} if "documents" in body else {})}
+        )
     given = {
         p["name"]: "pin05" if p["name"] == "pin_id" else p["example"] for p in operation["parameters"] if "example" in p
     }

@@ -5,7 +5,7 @@ from embedders import Lengths
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.serve.retrieve import EmbeddedRetriever, fuse
+from limbeck.serve.retrieve import FusedRetriever, fuse
 
 RANKING = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
@@ -34,6 +34,6 @@ def test_what_both_sides_find_comes_before_what_one_side_finds_first():
 
 
 def test_a_retriever_answers_at_most_k_of_both_sides():
-    retriever = EmbeddedRetriever(Fixed("a", "b", "c"), Fixed("d", "b", "e"), Lengths())
+    retriever = FusedRetriever(Fixed("a", "b", "c"), Fixed("d", "b", "e"), Lengths())
     assert retriever.retrieve("query", 3) == ["b", "a", "d"]
     assert retriever.retrieve("query", 1) == ["a"]

@@ -1,0 +1,254 @@
+"""The service under load from another process: requests per second, p50 and p99, and how they grow with the Pins.
+
+    python benchmarks/serving.py WORKSPACE [WORKSPACE …] [--connections 1 4 16] [--seconds 20] [--candidates 1000]
+    python benchmarks/grown.py RECIPE 10000 100000 1000000 --out FOLDER   # workspaces of these sizes out of one
+
+For each workspace `limbeck serve` runs in a process of its own. Two things are asked for: `/search`, with queries drawn
+from the log as often as they were searched for (titles where there is no log), and `/v1/rerank` for as many Pins by
+their ids as `--candidates` says. First in a closed loop: so many connections, each with the next request as soon as it
+has its answer; the best of them is the saturation. Then in an open one, at half of that: requests set out at random
+times whether or not earlier ones were answered, and are timed from when they were to set out, so that a pause of the
+service counts for all that wait for it.
+
+The generator is one asyncio process that sends bytes made beforehand and reads no more of an answer than its length.
+What it needs itself is measured against a server that answers at once (`--floor`), and bounds what can be seen.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+
+from limbeck.workspace import Workspace
+
+SEED = 0
+DIFFERENT = 5_000  # requests made beforehand, of each kind
+WARMING = 1_000  # of them are asked first and not counted
+
+
+@dataclass
+class Taken:
+    """Milliseconds of each answer, how often each status came, and the seconds of the whole loop."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def add(self, begun: float, status: int) -> None:
+        """One answer."""
+        self.milliseconds.append(1e3 * (time.perf_counter() - begun))
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return len(self.milliseconds) / self.seconds
+
+    def __str__(self) -> str:
+        p50, p99 = np.percentile(self.milliseconds, (50, 99)) if self.milliseconds else (float("nan"),) * 2
+        said = " ".join(f"{status}×{count}" for status, count in sorted(self.statuses.items()))
+        return f"{self.rate:8.1f} /s   p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   {said}"
+
+
+class Connection:
+    """One connection that is kept open."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def ask(self, request: bytes) -> int:
+        """The status of the answer, after all of it was read."""
+        if self._writer is None or self._reader is None:
+            self._reader, self._writer = await asyncio.open_connection(*self._address, limit=1 << 20)
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        await self._reader.readexactly(length)
+        return int(head.split(b" ", 2)[1])
+
+    def close(self) -> None:
+        """Close it."""
+        if self._writer:
+            self._writer.close()
+
+
+async def closed(address: tuple[str, int], requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
+    """So many connections, each asking on as soon as it is answered."""
+    taken, begin = Taken(), time.perf_counter()
+    waiting = iter(_endless(requests))
+
+    async def one() -> None:
+        connection = Connection(*address)
+        while time.perf_counter() - begin < seconds:
+            begun = time.perf_counter()
+            taken.add(begun, await connection.ask(next(waiting)))
+        connection.close()
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    taken.seconds = time.perf_counter() - begin
+    return taken
+
+
+async def opened(address: tuple[str, int], requests: Sequence[bytes], rate: float, seconds: float) -> Taken:
+    """Requests at random times, so many a second on average, on as many connections as that takes."""
+    taken, idle, random = Taken(), list[Connection](), np.random.default_rng(SEED)
+    waiting, begin = iter(_endless(requests)), time.perf_counter()
+
+    async def one(due: float) -> None:
+        connection = idle.pop() if idle else Connection(*address)
+        taken.add(due, await connection.ask(next(waiting)))
+        idle.append(connection)
+
+    due, asked = begin, set[asyncio.Task[None]]()
+    while due - begin < seconds:
+        due += random.exponential(1 / rate)
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        asked.add(asyncio.create_task(one(due)))
+    await asyncio.gather(*asked)
+    taken.seconds = time.perf_counter() - begin
+    for connection in idle:
+        connection.close()
+    return taken
+
+
+def searches(ws: Workspace, count: int) -> list[bytes]:
+    """`GET /search` for queries as the log has them, each search as probable as any other."""
+    random = np.random.default_rng(SEED)
+    if ws.has("impressions"):
+        log = ws.table("impressions", ["search_id", "query"]).group_by(["search_id", "query"]).aggregate([])
+        texts = log.column("query").to_pylist()
+    else:
+        texts = [title for title in ws.table("pins", ["title"]).column("title").to_pylist() if title]
+    chosen = random.integers(len(texts), size=count)
+    return [_request("GET", f"/search?q={quote(texts[i][:1_000])}") for i in chosen if texts[i].strip()]
+
+
+def reranks(ws: Workspace, count: int, candidates: int) -> list[bytes]:
+    """`POST /v1/rerank` for Pins by id, drawn anew for each request."""
+    random = np.random.default_rng(SEED)
+    pins = ws.table("pin_vectors", ["pin_id"]).column("pin_id").to_pylist()
+    queries = [pin for pin in ws.table("pins", ["title"]).slice(0, 1_000).column("title").to_pylist() if pin]
+    found = []
+    for i in range(count):
+        some = random.choice(len(pins), size=min(candidates, len(pins)), replace=False)
+        body = {"query": queries[i % len(queries)][:200], "documents": [{"id": pins[j]} for j in some]}
+        found.append(_request("POST", "/v1/rerank", json.dumps(body).encode()))
+    return found
+
+
+def _request(method: str, path: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: limbeck\r\n"
+    sent = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    return f"{head}{sent}\r\n".encode() + body
+
+
+def _endless(requests: Sequence[bytes]) -> Iterator[bytes]:
+    while True:
+        yield from requests
+
+
+@contextlib.contextmanager
+def service(workspace: Path) -> Iterator[tuple[str, int]]:
+    """`limbeck serve` as anybody starts it; where it listens, and when it does how long that took is printed."""
+    command = [sys.executable, "-m", "limbeck.cli", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout
+    try:
+        events = (json.loads(line) for line in process.stdout)
+        ready = next(event for event in events if event.get("event") == "ready")
+        print(f"{ready['pins']:,} Pins; ready after {time.perf_counter() - begun:.1f} s", flush=True)
+        address = urlsplit(ready["url"])
+        yield str(address.hostname), int(address.port or 80)
+        print(f"resident memory {_resident(process.pid):,.0f} MB")
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _resident(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def floor(requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
+    """What the generator itself takes: a server in a process of its own answers every request with a fixed text."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--answer-at-once"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        port = int(process.stdout.readline())
+        return await closed(("127.0.0.1", port), requests, connections, seconds)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+async def answer_at_once() -> None:
+    """Read each request, and answer it with the same few bytes."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if b"Content-Length: " in head:
+                    await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0]))
+                writer.write(answer)
+
+    server = await asyncio.start_server(one, "127.0.0.1", 0, limit=1 << 20)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def measure(workspace: Path, asked: argparse.Namespace) -> None:
+    """Print the figures of one workspace."""
+    ws = Workspace(workspace)
+    kinds = {"/search": searches(ws, asked.different), "/v1/rerank": reranks(ws, asked.different, asked.candidates)}
+    if asked.floor:
+        for kind, requests in kinds.items():
+            print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
+    with service(workspace) as address:
+        for kind, requests in kinds.items():
+            await closed(address, requests[:WARMING], 4, min(5.0, asked.seconds))  # caches and maps are warm after it
+            best = 0.0
+            for connections in asked.connections:
+                taken = await closed(address, requests, connections, asked.seconds)
+                best = max(best, taken.rate)
+                print(f"{kind:12} closed {connections:4} conn.  {taken}", flush=True)
+            taken = await opened(address, requests, best / 2, asked.seconds)
+            print(f"{kind:12} open at half     {taken}", flush=True)
+
+
+def main() -> None:
+    """Measure each workspace in turn."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("workspaces", type=Path, nargs="*")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--candidates", type=int, default=1_000)
+    parser.add_argument("--different", type=int, default=DIFFERENT, help="requests made beforehand, of each kind")
+    parser.add_argument("--floor", action="store_true", help="also what the generator itself takes")
+    parser.add_argument("--answer-at-once", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.answer_at_once:
+        asyncio.run(answer_at_once())
+    for workspace in asked.workspaces:
+        print(f"# {workspace}")
+        asyncio.run(measure(workspace, asked))
+
+
+if __name__ == "__main__":
+    main()

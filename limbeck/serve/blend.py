@@ -1,0 +1,88 @@
+"""The order of search results: relevance, what users are expected to do with a Pin, and, if asked, variety.
+
+    score = expected level + engagement × v / (v + u) − board × b − domain × d
+
+v is what the Pin is expected to be worth per look (clicks, long clicks and saves, weighted), u what a usual Pin is; b
+and d count the Pins already placed that share its board or its link's domain. Floors cut the expected level into bands,
+and a Pin of a lower band never comes before one of a higher band, whatever its score.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from limbeck.index.store import Store
+from limbeck.settings import Blend
+from limbeck.signals import predicted
+
+Kinds = Sequence[tuple[float, Sequence[Hashable | None]]]  # what one more costs, and each Pin's kind; None: its own
+
+
+class Blender:
+    """Puts what was graded into the order in which it is shown. Threads may share it."""
+
+    def __init__(self, settings: Blend, store: Store) -> None:
+        self._settings, self._store = settings, store
+
+    def first(self, query: str, rows: np.ndarray, expected: np.ndarray, k: int) -> np.ndarray:
+        """The places of the first `k` of these Pins, of expected levels (n,), in order; equal ones by pin_id."""
+        asked, ids = self._settings, self._store.vectors.pin_ids
+        scores = expected + asked.engagement * self._engagement(query, rows) if asked.engagement else expected
+        names = [ids[row] for row in rows.tolist()]
+        order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))
+        bands = np.searchsorted(asked.floors, expected, "right")
+        return np.asarray(varied(order, scores.tolist(), bands.tolist(), self._kinds(rows), k), dtype=np.int64)
+
+    def _engagement(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """Expected worth as a share, (n,); the same for all where there is no log."""
+        signal, asked = self._store.signals.engagement, self._settings
+        if signal is None:
+            return np.full(len(rows), 0.5)
+        weights = (asked.click, asked.long_click, asked.save)
+        found = predicted.rates(signal, query, self._store.match_rows[rows])
+        return predicted.share(found, signal.population.rates, weights)
+
+    def _kinds(self, rows: np.ndarray) -> Kinds:
+        """What Pins are to differ in; nothing is read for what costs nothing."""
+        kinds: list[tuple[float, Sequence[Hashable | None]]] = []
+        if self._settings.board:
+            said = self._store.texts.of(self._store.match_rows[rows])
+            kinds.append((self._settings.board, [next(iter(pin["board_titles"]), None) for pin in said]))
+        if self._settings.domain:
+            kinds.append((self._settings.domain, [domain(pin) for pin in self._store.shown(rows)]))
+        return kinds
+
+
+def varied(order: Sequence[int], scores: Sequence[float], bands: Sequence[int], kinds: Kinds, k: int) -> list[int]:
+    """The first `k` of an order by score, band by band: a Pin loses by each one placed before it of the same kind.
+
+    What a Pin loses only grows, so that whichever leads with what it has lost by now is the next one.
+    """
+    placed: list[Counter[Hashable]] = [Counter() for _ in kinds]
+    waiting = [(-bands[i], -scores[i], place, i) for place, i in enumerate(order)]
+    heapq.heapify(waiting)
+    found: list[int] = []
+    while waiting and len(found) < k:
+        band, lost, place, i = heapq.heappop(waiting)
+        now = -scores[i] + sum(cost * placed[n][kind[i]] for n, (cost, kind) in enumerate(kinds))
+        if now > lost:
+            heapq.heappush(waiting, (band, now, place, i))
+            continue
+        found.append(i)
+        for n, (_, kind) in enumerate(kinds):
+            if kind[i] is not None:
+                placed[n][kind[i]] += 1
+    return found
+
+
+def domain(pin: dict[str, Any]) -> str | None:
+    """The host that a Pin links to, without "www."; None where it links to none."""
+    try:
+        host = urlsplit(pin["link"] or "").hostname
+    except ValueError:
+        return None
+    return host.removeprefix("www.") if host else None
