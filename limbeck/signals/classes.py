@@ -29,9 +29,9 @@ class Classes:
 
     def replaced(self, where: np.ndarray, by: "Classes") -> "Classes":
         """These, but where `where` (n,) says so, those of another."""
-        pairs = ((self.number, by.number), (self.share, by.share))
-        wide = (np.where(where[:, None], new, old) for old, new in pairs)
-        return Classes(*wide, np.where(where, by.shopping, self.shopping))
+        wide = where[:, None]
+        number, share = np.where(wide, by.number, self.number), np.where(wide, by.share, self.share)
+        return Classes(number, share, np.where(where, by.shopping, self.shopping))
 
     def save(self, keys: Sequence[str], path: Path) -> None:
         """Write them, known by the texts' keys."""

@@ -124,7 +124,7 @@ class Interests:
         self._asked = {query: row for row, query in enumerate(asked)}
         self._laid = self._columns(self._pins)
         columns = (*map(str, range(self.models.places.shape[1])), *(["shopping"] if self.models.shopping else []))
-        self.groups = (
+        self.groups: tuple[Group, ...] = (
             Group("interests.query", "query", columns),
             Group("interests.pin", "pin", columns),
             Group("interests", "pair", ("agreement",)),

@@ -51,7 +51,8 @@ def clusters(base: np.ndarray, queries: int, seed: int) -> Known:
     )
     kmeans.train(unit(base))
     starts = range(0, len(base), ROWS_AT_ONCE)
-    nearest = [(unit(base[i : i + ROWS_AT_ONCE]) @ kmeans.centroids.T).argmax(axis=1) for i in starts]
+    centres = np.asarray(kmeans.centroids)
+    nearest = [(unit(base[i : i + ROWS_AT_ONCE]) @ centres.T).argmax(axis=1) for i in starts]
     one = np.ones(len(base), np.float32)
     of_pins = csr_array((one, (np.arange(len(base)), np.concatenate(nearest))), shape=(len(base), count))
     names = tuple(f"cluster {number}" for number in range(count))
