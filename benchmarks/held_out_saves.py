@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from limbeck import embeddings, pipeline, progress
+from limbeck import assembly, embeddings, pipeline, progress
 from limbeck.index import board_vectors
 from limbeck.making import Run
 from limbeck.measure import finding
@@ -68,7 +68,7 @@ def bring_up_to_date(recipe: Recipe, ws: Workspace, names: list[str]) -> None:
     pipeline.run(recipe, ws, "index" if "student" in names else "enrich")
     if "student" not in names:
         with ws.writing():
-            pipeline.signals(Run(recipe, ws, {}))
+            pipeline.signals(Run(recipe, ws, {}), assembly.reader(recipe, ws))
 
 
 def asking(ws: Workspace, space: embeddings.Space, held: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
@@ -109,6 +109,7 @@ def changed(recipe: Recipe, asked: argparse.Namespace) -> Recipe:
     signals = dataclasses.replace(
         recipe.signals,
         searchsage=bool({"student", "searchsage"} & set(asked.only)),
+        interests="student" in asked.only,
         pinsage=True,
         pinsage_queries=asked.queries,
     )

@@ -19,7 +19,7 @@ from limbeck.signals.pinsage import ROWS_AT_ONCE, SIZE, WEIGHTS, Convolution
 
 VERSION = 1  # raise it when the same saves are to give other vectors
 BATCH, RATE = 512, 2e-3
-EPOCHS, FEW, MOST = 4, 250, 2_000  # steps: four passes over the saves, but no more than FEW, or one pass, or MOST
+EPOCHS, FEW, MOST = 4, 200, 2_000  # passes over a small graph; steps on a larger one, or half a pass; steps at most
 TEMPERATURE = 0.1
 HARD = 0.5  # strangers beside each pair by the end of training; there are none when it begins
 ALONE = 0.1  # how often a Pin is taken for a new one, on no board
@@ -66,7 +66,7 @@ def train(convolution: Convolution, content: Content, seed: int) -> None:
     if not shared:
         return
     once = -(-shared // BATCH)
-    steps = min(EPOCHS * once, max(once, FEW), MOST)
+    steps = min(EPOCHS * once, max(once // 2, FEW), MOST)
     share = np.diff(graph.of_pin) / len(graph.pins)
     correction = torch.from_numpy(np.log(np.maximum(share, 1e-12)).astype(np.float32))
     optimizer = torch.optim.AdamW(convolution.parameters(), lr=RATE, weight_decay=0.01)
