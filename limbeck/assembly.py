@@ -24,7 +24,7 @@ from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.remembered import Remembered
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, interests, joined, match
+from limbeck.signals import engagement, interests, joined, match, pin_content, pinsage_training
 from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.signals.signal import Read
@@ -175,6 +175,16 @@ def searchsage(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:
     """SearchSAGE from what the log says of training queries; beside it the encoder, where the student tunes its own."""
     pins = encode.Vectors(ws.table("encoder_vectors"))
     sage.build(_engaged(ws), pins.pin_ids, pins.matrix, read, recipe.seed, out)
+    if recipe.student.tune == "all":
+        encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def pinsage(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
+    """PinSAGE from all saves, and from what training queries were engaged with, where the recipe asks for it."""
+    engaged = _engaged(ws) if recipe.signals.pinsage_queries else None
+    pin_ids, base = pin_content.halved(ws.shards("encoder_vectors"), scratch / "content.npy")
+    content = pin_content.Content(base, pin_content.graph(ws.shards("saves"), pin_ids, engaged))
+    pinsage_training.build(content, pin_ids, recipe.seed, out)
     if recipe.student.tune == "all":
         encode.save_untuned(adapted(recipe, ws).student, out)
 

@@ -26,7 +26,7 @@ from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
 from limbeck.settings import Recipe
-from limbeck.signals import engagement, exposures, interests, joined, match_index, searchsage
+from limbeck.signals import engagement, exposures, interests, joined, match_index, pinsage_training, searchsage
 from limbeck.signals.signal import Read
 from limbeck.sources import check, paths
 from limbeck.sources.world import generate
@@ -178,13 +178,8 @@ def label(run: Run) -> None:
 def distill(run: Run) -> None:
     """Train the student on the teacher's labels, on parts of them, and on human labels alone."""
     ws, recipe = run.ws, run.recipe
-    run.table(
-        "encoder_vectors",
-        ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws)),
-        lambda: assembly.encoder_vectors(recipe, ws),
-    )
     read = assembly.reader(recipe, ws)
-    _signals(run, read)
+    signals(run, read)
     everything = functools.cache(lambda: assembly.lessons(recipe, ws, read))
     split = assembly.split(ws)
     for name, rows in assembly.curricula(recipe, ws).items():
@@ -202,15 +197,19 @@ def distill(run: Run) -> None:
         run.folder(f"models/{name}", made, build)
 
 
-def _signals(run: Run, read: Read) -> None:
-    """What the student is told besides vectors and match features, as far as there are tables that say it.
+def signals(run: Run, read: Read) -> None:
+    """What the student is told besides match features: untuned vectors, and all that there are tables for.
 
     `read` gives untuned vectors of queries.
     """
     ws, recipe, asked = run.ws, run.recipe, run.recipe.signals
+    made = ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws))
+    run.table("encoder_vectors", made, lambda: assembly.encoder_vectors(recipe, ws))
     logged = ws.has("impressions")
     wanted = {"signals/engagement": asked.engagement and logged, "signals/searchsage": asked.searchsage and logged}
-    wanted |= {"signals/interests": asked.interests, "exposures": logged and any((*wanted.values(), asked.interests))}
+    wanted |= {"signals/interests": asked.interests, "signals/pinsage": asked.pinsage and ws.has("saves")}
+    counted = any(wanted[n] for n in wanted if n != "signals/pinsage" or asked.pinsage_queries)
+    wanted |= {"exposures": logged and counted}
     for name in (n for n in wanted if not wanted[n]):
         run.forget(name)
     if wanted["exposures"]:
@@ -224,11 +223,20 @@ def _signals(run: Run, read: Read) -> None:
         inputs, tune = ["exposures", "encoder_vectors", "heldout"], recipe.student.tune
         made = ws.made_from(inputs, version=searchsage.VERSION, tune=tune, seed=recipe.seed)
         run.folder("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, read, out))
+    if wanted["signals/pinsage"]:
+        _pinsage(run)
     if wanted["signals/interests"]:
         inputs, tune = ["interests", "exposures", "encoder_vectors", "heldout"], recipe.student.tune
         made = ws.made_from(inputs, version=interests.VERSION, tune=tune, seed=recipe.seed)
         run.folder("signals/interests", made, lambda out, _: assembly.classes(recipe, ws, read, out))
     seeing.see(run)
+
+
+def _pinsage(run: Run) -> None:
+    ws, recipe = run.ws, run.recipe
+    inputs = ["saves", "encoder_vectors", *(["exposures", "heldout"] if recipe.signals.pinsage_queries else [])]
+    made = ws.made_from(inputs, version=pinsage_training.VERSION, tune=recipe.student.tune, seed=recipe.seed)
+    run.folder("signals/pinsage", made, lambda out, scratch: assembly.pinsage(recipe, ws, out, scratch))
 
 
 def index(run: Run) -> None:

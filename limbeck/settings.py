@@ -196,6 +196,8 @@ class Signals:
 
     engagement: bool = True
     searchsage: bool = True
+    pinsage: bool = True
+    pinsage_queries: bool = False  # whether queries, too, hold together the Pins that were acted on for them
     interests: bool = True
     window_days: int = 90  # of the search log, before a pair's date
     without: tuple[str, ...] = ()  # families of match features that are left out, of `FAMILIES`

@@ -67,6 +67,8 @@ ABOVE = {
     "history": set(),
     "problems": set(),
     "comparing": {"assembly", "lineup"},
+    "embeddings": {"assembly", "making"},
+    "similar": {"embeddings"},
     "pipeline": {
         "assembly",
         "attacking",
@@ -81,7 +83,18 @@ ABOVE = {
         "teaching",
     },
     "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
-    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "reproduce", "starting_recipe"},
+    "cli": {
+        "comparing",
+        "embeddings",
+        "judging",
+        "lineup",
+        "pipeline",
+        "rating",
+        "recipe_file",
+        "reproduce",
+        "similar",
+        "starting_recipe",
+    },
 }
 ALLOWED = (
     {"limbeck": set(), "client": set()}  # the client stands alone: it is one file, to be copied
@@ -246,6 +259,8 @@ def test_help_names_every_command_in_order():
         "reproduce",
         "serve",
         "rate",
+        "embeddings",
+        "similar",
     ]
     found = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("│") and line.split()[1:2]]
     assert [name for name in found if name in named] == named, ran.stdout + ran.stderr

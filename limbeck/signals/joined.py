@@ -12,13 +12,20 @@ from limbeck.signals import clip, match_index
 from limbeck.signals.engagement import Before, Engagement
 from limbeck.signals.interests import Interests
 from limbeck.signals.match_index import MatchIndex
+from limbeck.signals.pinsage import PinSage
 from limbeck.signals.searchsage import SearchSage
 from limbeck.signals.signal import Read, Signal
 from limbeck.signals.visual import TEXTS, Visual
 from limbeck.workspace import Workspace
 
 # Of a workspace, besides the match index: what a student is made from, where it is there.
-OPTIONAL = ("signals/engagement", "signals/searchsage", "signals/interests", "signals/visual")
+OPTIONAL = (
+    "signals/engagement",
+    "signals/searchsage",
+    "signals/pinsage",
+    "signals/interests",
+    "signals/visual",
+)
 LEARNT = OPTIONAL[1:]  # vectors: a student understands those alone that it was trained on
 QUERIES = 20_000  # whose vectors by the visual model are kept
 
@@ -112,6 +119,8 @@ def _signals(ws: Workspace, pin_ids: Sequence[str], read: Read, past: pa.Table |
             yield Before(folder, ws.shards("exposures"), past, pin_ids, days)
     if ws.has("signals/searchsage"):
         yield SearchSage(ws.folder("signals/searchsage"), pin_ids, read)
+    if ws.has("signals/pinsage"):
+        yield PinSage(ws.folder("signals/pinsage"), pin_ids, read)
     if ws.has("signals/interests"):
         yield Interests(ws.folder("signals/interests"), pin_ids, read)
     if ws.has("signals/visual"):

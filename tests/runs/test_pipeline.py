@@ -1,5 +1,6 @@
 """Whole runs: what they make, what they make again and why, and what may not leak from the held-out queries."""
 
+import dataclasses
 import hashlib
 import shutil
 from pathlib import Path
@@ -28,6 +29,7 @@ INDEXES = {
     "signals/match",
     "signals/engagement",
     "signals/searchsage",
+    "signals/pinsage",
     "signals/interests",
     "index/lexical",
     "index/texts",
@@ -37,7 +39,7 @@ INDEXES = {
     "index/catalogue",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
-VECTORS = {"encoder_vectors", "signals/searchsage", "signals/interests"}
+VECTORS = {"encoder_vectors", "signals/searchsage", "signals/pinsage", "signals/interests"}
 SEARCHABLE = {"pin_vectors", "index/nearest", "index/catalogue"}
 
 
@@ -221,6 +223,19 @@ def test_searchsage_learns_from_no_test_query(home, finished, kept_back, monkeyp
     assert seen < logged
     assert logged & forbidden, "nothing was held back"
     assert not seen & forbidden
+
+
+def test_pinsage_walks_along_no_test_query(home, finished, kept_back, monkeypatch, tmp_path):
+    seen = set()
+    monkeypatch.setattr(
+        assembly.pin_content, "graph", lambda saves, pins, engaged: seen.update(engaged.column("query").to_pylist())
+    )
+    monkeypatch.setattr(assembly.pinsage_training, "build", lambda *_: None)
+    recipe = read(home.folder / TINY)
+    recipe = dataclasses.replace(recipe, signals=dataclasses.replace(recipe.signals, pinsage_queries=True))
+    assembly.pinsage(recipe, Workspace(finished.root), tmp_path, tmp_path)
+    assert seen
+    assert not seen & {query.strip().lower() for query in kept_back}
 
 
 @pytest.mark.long
