@@ -24,7 +24,7 @@ from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.remembered import Remembered
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, interests, joined
+from limbeck.signals import engagement, interests, joined, match
 from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.signals.signal import Read
@@ -245,6 +245,11 @@ def reader(recipe: Recipe, ws: Workspace) -> Remembered:
     return Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
 
 
+def left_out(recipe: Recipe) -> dict[str, Any]:
+    """What a student depends on where the recipe leaves match features out."""
+    return {"without": recipe.signals.without} if recipe.signals.without else {}
+
+
 def dated(ws: Workspace, rows: Sequence[pa.Table]) -> pa.Table:
     """The distinct pairs of some tables (query, pin_id, day): days are those of the first judgments (since 1970, UTC).
 
@@ -268,4 +273,5 @@ def lessons(recipe: Recipe, ws: Workspace, read: Read) -> Lessons:
         joined.open(ws, read, past=dated(ws, learnt)),
         read if frozen else None,
         encode.Vectors(ws.table("encoder_vectors")),
+        [name for family in recipe.signals.without for name in match.FAMILIES[family]],
     )

@@ -29,6 +29,7 @@ LEAVES = {
     "processes",
     "calibration",
     "listening",
+    "lookup",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
@@ -41,7 +42,8 @@ STAGES = {
     "signals": {"captions", "text"},
     "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
-    "serve": {"index", "student", "teacher", "signals", "text"},
+    "live": {"index", "signals"},
+    "serve": {"index", "live", "student", "teacher", "signals", "text"},
     "measure": set(),
     "judge": set(),
     "rate": {"measure", "serve"},
@@ -63,6 +65,7 @@ ABOVE = {
     "seeing": {"making"},
     "teaching": {"assembly", "making"},
     "history": set(),
+    "problems": set(),
     "comparing": {"assembly", "lineup"},
     "pipeline": {
         "assembly",
@@ -73,10 +76,12 @@ ABOVE = {
         "labelling",
         "lineup",
         "making",
+        "problems",
         "seeing",
         "teaching",
     },
-    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "starting_recipe"},
+    "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
+    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "reproduce", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set(), "client": set()}  # the client stands alone: it is one file, to be copied
@@ -238,6 +243,7 @@ def test_help_names_every_command_in_order():
         "index",
         "evaluate",
         "report",
+        "reproduce",
         "serve",
         "rate",
     ]

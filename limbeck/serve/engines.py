@@ -7,9 +7,8 @@ fills another one and no answer mixes two. In it are the terms of the embedded i
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -18,52 +17,13 @@ from limbeck.index import lexical
 from limbeck.index.sides import Hits
 from limbeck.index.store import Store
 from limbeck.progress import say
+from limbeck.serve.engine import Engine, EngineDown, Entry
+from limbeck.serve.opensearch import OpenSearch
 from limbeck.settings import Serve
 from limbeck.workspace import Workspace, digest_of
 
 AT_ONCE = 500  # Pins that are sent together
 NAME = "limbeck_{digest}"
-
-
-class EngineDown(Exception):  # noqa: N818 -- a state rather than an error of ours
-    """The engine outside did not answer, or not as it should; what it said."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A Pin as an engine keeps it: the terms of each field, and its vector."""
-
-    pin_id: str
-    terms: Mapping[str, Sequence[str]]
-    vector: np.ndarray
-
-
-class Engine(Protocol):
-    """Collections of Pins that can be searched by terms and by vectors. Raises `EngineDown` alone."""
-
-    def count(self, collection: str) -> int | None:
-        """How many Pins it holds; None where there is no such collection."""
-        ...
-
-    def create(self, collection: str, size: int) -> None:
-        """Make an empty one, for vectors of this size."""
-        ...
-
-    def add(self, collection: str, entries: Sequence[Entry]) -> None:
-        """Put Pins into it; those that are there already are replaced."""
-        ...
-
-    def publish(self, collection: str) -> None:
-        """What was added can be found from now on."""
-        ...
-
-    def words(self, collection: str, terms: Sequence[str], k: int) -> Hits:
-        """The `k` Pins that match best by BM25."""
-        ...
-
-    def near(self, collection: str, vector: np.ndarray, k: int) -> Hits:
-        """The `k` Pins of the highest inner product."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -99,13 +59,14 @@ def connect(settings: Serve) -> Engine | None:
         remedy = "Such as http://localhost:19530 for Milvus, http://localhost:9200 for OpenSearch"
         raise InputError(f"serve.retriever is {settings.retriever}, without serve.retriever_url", remedy=remedy)
     url = _with_variables(settings.retriever_url)
-    if settings.retriever == "milvus":
-        from limbeck.serve.milvus import Milvus  # here, because it is an optional package
-
-        return Milvus(url)
-    from limbeck.serve.opensearch import OpenSearch
-
-    return OpenSearch(url)
+    if settings.retriever == "opensearch":
+        return OpenSearch(url)
+    try:
+        from limbeck.serve.milvus import Milvus  # here, because its client is an optional package
+    except ImportError:
+        what = "serve.retriever is milvus, without its client"
+        raise InputError(what, remedy="pip install limbeck[milvus]") from None
+    return Milvus(url)
 
 
 def outside(store: Store, ws: Workspace, engine: Engine) -> Store:
@@ -134,10 +95,10 @@ def fill(engine: Engine, collection: str, store: Store) -> None:
 
 
 def _entries(store: Store, rows: np.ndarray) -> Iterator[Entry]:
-    for row, said in zip(rows.tolist(), store.texts.of(store.match_rows[rows])):
+    for pin_id, vector, said in zip(store.ids(rows), store.vectors_of(rows), store.says(rows)):
         texts = {field: " ".join(v) if isinstance(v := said[field], list) else v or "" for field in lexical.BOOSTS}
         terms = {field: lexical.terms(text) for field, text in texts.items()}
-        yield Entry(store.vectors.pin_ids[row], terms, store.vectors.matrix[row])
+        yield Entry(pin_id, terms, vector)
 
 
 def _ordered(hits: Hits) -> Hits:

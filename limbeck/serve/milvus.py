@@ -8,7 +8,7 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient, MilvusExcep
 
 from limbeck.index.lexical import BOOSTS
 from limbeck.index.sides import Hits
-from limbeck.serve.engines import EngineDown, Entry
+from limbeck.serve.engine import EngineDown, Entry
 
 SECONDS = 5.0  # for one call
 LONGEST = 65_535  # bytes of a text, by Milvus's own limit

@@ -13,7 +13,7 @@ import numpy as np
 
 from limbeck.index.lexical import BOOSTS
 from limbeck.index.sides import Hits
-from limbeck.serve.engines import EngineDown, Entry
+from limbeck.serve.engine import EngineDown, Entry
 
 SECONDS = 5.0  # for one call
 FILL_SECONDS = 60.0  # for one that writes

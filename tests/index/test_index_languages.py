@@ -35,7 +35,6 @@ def learnt(tmp_path_factory):
         ("regal für die küche", "de"),
         ("estantería para la cocina", "es"),
         ("полка для кухни", "ru"),
-        ("sofa", None),  # of several
         ("42 3/4", None),
         ("", None),
         ("ραφια κουζινας", "el"),  # never learnt, but of its own script
@@ -54,6 +53,14 @@ def test_the_language_of_a_few_words(learnt, query, language):
 def test_probabilities_are_some(learnt, query):
     found = learnt.probabilities(query)
     assert not found or sum(found.values()) == pytest.approx(1, abs=1e-5)
+
+
+@given(st.lists(st.sampled_from(" ".join(SAID.values()).split()), min_size=1, max_size=4))
+def test_a_language_is_said_exactly_where_it_is_sure(learnt, words):
+    query = " ".join(words).lower()
+    found = learnt.probabilities(query)
+    sure = [name for name, share in found.items() if share >= languages.SURE]
+    assert learnt.of(query) == (sure[0] if sure else None)
 
 
 def test_one_language_alone_is_not_told_from_others(tmp_path):

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from limbeck.errors import InputError
 from limbeck.index import lexical
 from limbeck.serve import app, engines
-from limbeck.serve.engines import EngineDown
+from limbeck.serve.engine import EngineDown
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
 
