@@ -22,7 +22,7 @@ from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, joined
+from limbeck.signals import engagement, joined, match
 from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.student import encode
@@ -224,6 +224,11 @@ def reader(recipe: Recipe, ws: Workspace) -> encode.Remembered:
     return encode.Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
 
 
+def left_out(recipe: Recipe) -> dict[str, Any]:
+    """What a student depends on where the recipe leaves match features out."""
+    return {"without": recipe.signals.without} if recipe.signals.without else {}
+
+
 def dated(ws: Workspace, rows: Sequence[pa.Table]) -> pa.Table:
     """The distinct pairs of some tables (query, pin_id, day): days are those of the first judgments (since 1970, UTC).
 
@@ -247,4 +252,5 @@ def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
         joined.open(ws, read, past=dated(ws, learnt)),
         read if frozen else None,
         encode.Vectors(ws.table("encoder_vectors")),
+        [name for family in recipe.signals.without for name in match.FAMILIES[family]],
     )

@@ -45,6 +45,11 @@ def find(name: str, folder: Path = Path(".")) -> str:
     return name
 
 
+def installed() -> list[str]:
+    """The names of the backbones whose weights an installed package carries."""
+    return [name for name in PACKAGED if _packaged(name)]
+
+
 def _packaged(name: str) -> str | None:
     """The folder inside the installed package that carries `name`, its weights checked."""
     package, inside, sha256 = PACKAGED[name]

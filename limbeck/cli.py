@@ -158,11 +158,33 @@ def report(
 
 
 @app.command(rich_help_panel=USE)
+def reproduce(
+    recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Without one: the generated world.")] = None,
+    workspace: WorkspacePath = None,
+    table: Annotated[
+        list[int] | None, typer.Option(help="Only this table, 1 to 5; may be given several times.")
+    ] = None,
+    docs: Annotated[Path | None, typer.Option(help="Write the tables into this Markdown file, too.")] = None,
+) -> None:
+    """Run the paper's tables as variants of a run, and put them on a page beside the report."""
+    with _importing():
+        from limbeck.progress import say
+        from limbeck.reproduce import tables
+
+    settings, ws = _open(recipe, workspace) if recipe else (_world(), _workspace(_world(), workspace))
+    page = tables.reproduce(settings, ws, table or tables.NUMBERS, docs).resolve()
+    say("reproduction", f"\nTables: [bold]{page}[/]", reproduction=page)
+
+
+@app.command(rich_help_panel=USE)
 def serve(
     recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Or only --workspace.")] = None,
     workspace: WorkspacePath = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Another run to compare with on the page: its recipe or workspace.")
+    ] = None,
 ) -> None:
     """Serve search and re-ranking over HTTP from the index."""
     import dataclasses
@@ -178,7 +200,8 @@ def serve(
     settings = read(recipe).serve if recipe else Serve()
     ws = _open(recipe, workspace)[1] if recipe else Workspace(Path(workspace or "."))
     settings = dataclasses.replace(settings, host=host or settings.host)
-    run_app(ws, dataclasses.replace(settings, port=settings.port if port is None else port))
+    others = [_beside(path)[1] for path in beside or ()]
+    run_app(ws, dataclasses.replace(settings, port=settings.port if port is None else port), beside=others)
 
 
 @app.command(rich_help_panel=USE)
@@ -215,13 +238,18 @@ def demo(
     """Run the whole flow on a small generated Pinterest, and say where the report is."""
     import dataclasses
 
-    from limbeck.recipe_file import parse
-    from limbeck.starting_recipe import WORLD
-
-    recipe = parse(WORLD, Path("world.toml"))
+    recipe = _world()
     if pins is not None and recipe.world is not None:
         recipe = dataclasses.replace(recipe, world=dataclasses.replace(recipe.world, pins=pins))
     _bring_up_to_date(recipe, _workspace(recipe, workspace), "report")
+
+
+def _world() -> "Recipe":
+    """The recipe of the generated world."""
+    from limbeck.recipe_file import parse
+    from limbeck.starting_recipe import WORLD
+
+    return parse(WORLD, Path("world.toml"))
 
 
 def _run(recipe: Path, workspace: Path | None, until: str) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,7 @@ from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace
 
 EXAMPLES = 12
+REPRODUCTION = "reproduction.html"  # the page of the paper's tables, where `limbeck reproduce` has written it
 TRUTH = ("raters", *PROBABILITIES)
 Curve = tuple[CurvePoint, ...]
 FlipRates = tuple[attacks.FlipRate, ...]
@@ -50,16 +51,32 @@ class Catalogue:
 
 def catalogue(recipe: Recipe, ws: Workspace) -> Catalogue:
     """The workspace's own Pins; texts only of those that are measured on."""
-    composed, measured = ws.table("composed", ["pin_id", "text"]), assembly.held_out(ws).column("pin_id")
-    composed = composed.filter(pc.is_in(composed.column("pin_id"), measured))
     read = assembly.reader(recipe, ws)
-    return Catalogue(composed, joined.open(ws, read), encode.Vectors(ws.table("encoder_vectors")), read)
+    return Catalogue(_measured_texts(ws), joined.open(ws, read), encode.Vectors(ws.table("encoder_vectors")), read)
 
 
-def grade_heldout(recipe: Recipe, ws: Workspace, out: Path) -> None:
-    """Write what every grader answers to the held-out pairs."""
-    own = catalogue(recipe, ws)
-    write(assembly.held_out(ws).select(["query", "pin_id"]), graders(recipe, ws, own, own), out)
+def _measured_texts(ws: Workspace) -> pa.Table:
+    """The composed texts (pin_id, text) of the Pins that are measured on."""
+    composed, measured = ws.table("composed", ["pin_id", "text"]), assembly.held_out(ws).column("pin_id")
+    return composed.filter(pc.is_in(composed.column("pin_id"), measured))
+
+
+def grade_heldout(recipe: Recipe, ws: Workspace, out: Path, names: Collection[str] | None = None) -> None:
+    """Write what every grader answers to the held-out pairs, or those of these `names`.
+
+    The teacher alone can be asked as soon as it is there, before anything is that students need.
+    """
+    if names is not None and set(names) <= {"teacher"}:
+        by: Mapping[str, Callable[[], Grader]] = {"teacher": lambda: _teacher(ws, _measured_texts(ws))}
+    else:
+        own = catalogue(recipe, ws)
+        every = graders(recipe, ws, own, own)
+        by = every if names is None else {name: every[name] for name in names}
+    write(assembly.held_out(ws).select(["query", "pin_id"]), by, out)
+
+
+def _teacher(ws: Workspace, composed: pa.Table) -> Grader:
+    return TeacherGrader(ws.folder("models/teacher"), composed)
 
 
 def write(asked: pa.Table, by: Mapping[str, Callable[[], Grader]], out: Path) -> None:
@@ -101,7 +118,7 @@ def graders(recipe: Recipe, ws: Workspace, own: Catalogue, of: Catalogue) -> dic
         "text match": lambda: text_match.fit(own.features.match, human).over(of.features.match),
         "cosine": cosine,
         **({"SearchSAGE": searchsage} if ws.has("signals/searchsage") else {}),
-        "teacher": lambda: TeacherGrader(ws.folder("models/teacher"), of.composed),
+        "teacher": lambda: _teacher(ws, of.composed),
     }
     return fixed | {name: functools.partial(student, name) for name in assembly.shares(recipe)}
 
@@ -152,6 +169,14 @@ def evaluation(ws: Workspace) -> Evaluation:
     return msgspec.json.decode((ws.folder("evaluation/measures") / "evaluation.json").read_bytes(), type=Evaluation)
 
 
+def beside(ws: Workspace) -> dict[str, str]:
+    """Pages that lie beside the report and are of the same grades, by their titles."""
+    tables = (f"reproduction/{path.stem}" for path in ws.root.glob("reproduction/table-*.json"))
+    now = ws.digest("evaluation/grades")
+    of_this_run = any(ws.manifest(table).made.inputs.get("evaluation/grades") == now for table in tables)
+    return {"The paper’s tables": REPRODUCTION} if of_this_run and (ws.root / REPRODUCTION).exists() else {}
+
+
 def write_report(
     recipe: Recipe, ws: Workspace, seconds: Mapping[str, float], problems: Sequence[str], out: Path
 ) -> None:
@@ -168,6 +193,7 @@ def write_report(
         problems=tuple(problems),
         settings=msgspec.to_builtins({k: v for k, v in vars(recipe).items() if k not in ("folder", "tables")}),
         seconds=seconds,
+        beside=beside(ws),
     )
     (out / "report.html").write_text(report.render(contents), encoding="utf-8")
 

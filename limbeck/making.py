@@ -55,6 +55,9 @@ class Run:
         why = self.ws.outdated(name, made)
         if why is None:
             say("skip", f"  [dim]{name}: up to date[/]", name=name)
+        elif self.ws.borrow(name, made):
+            say("share", f"  [dim]{name}: that of the run it is a variant of[/]", name=name)
+            return False
         else:
             say("make", f"  [bold]{name}[/]: {why}", name=name, why=why)
             self.made.append(name)

@@ -12,13 +12,14 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from limbeck import assembly, attacking, history, judging, labelling, lineup, processes, teaching
+from limbeck import assembly, attacking, history, judging, labelling, lineup, problems, processes, teaching
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
-from limbeck.index import catalogue, lexical, nearest, texts, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, texts, understanding
 from limbeck.inputs import input_tables
 from limbeck.making import Run
 from limbeck.measure import attacks
@@ -50,7 +51,8 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
         return []
     judging.check(recipe, until in ("evaluate", "report") and not ws.has("evaluation/judge"))
     unfinished: list[str] = []
-    if recipe.world is None and any(ws.outdated(name, made) for name, (made, _) in tables.items()):
+    new = (name for name, (made, _) in tables.items() if ws.outdated(name, made) and not ws.lent(name, made))
+    if recipe.world is None and any(new):
         check.check(recipe)
     with ws.writing():
         for name, stage in STAGES.items():
@@ -128,6 +130,20 @@ def enrich(run: Run) -> None:
     made = ws.made_from(["pin_texts", "pins", "impressions"], version=understanding.VERSION)
     batches, log = functools.partial(assembly.batches, ws), ws.shards("impressions") if ws.has("impressions") else []
     run.folder(understanding.NAME, made, lambda out, scratch: understanding.build(batches, log, out))
+    _boards(run)
+
+
+def _boards(run: Run) -> None:
+    """Which boards Pins are on, where the tables say so: for pages alone."""
+    ws, tables = run.ws, ("pins", "boards", "saves")
+    if not all(map(ws.has, tables)):
+        run.forget(boards.NAME)
+        return
+
+    def build(out: Path, scratch: Path) -> None:
+        boards.build(ws.table("pins", ["pin_id"]), ws.table("boards"), ws.shards("saves"), out)
+
+    run.folder(boards.NAME, ws.made_from(tables), build)
 
 
 def teach(run: Run) -> None:
@@ -171,7 +187,8 @@ def distill(run: Run) -> None:
     for name, rows in assembly.curricula(recipe, ws).items():
         told = ("signals/match", *filter(ws.has, joined.OPTIONAL))
         inputs = {"labels": digest_of_rows(rows), **{signal: ws.digest(signal) for signal in told}}
-        settings = ws.made_from([], student=recipe.student, seed=recipe.seed).settings
+        asked = {"student": recipe.student, "seed": recipe.seed, **assembly.left_out(recipe)}
+        settings = ws.made_from([], **asked).settings
         made = Made({**inputs, "encoder_vectors": ws.digest("encoder_vectors")}, settings)
 
         def build(out: Path, scratch: Path, rows: pa.Table = rows) -> None:
@@ -260,10 +277,14 @@ def _judge(run: Run) -> None:
 def report(run: Run) -> None:
     """One page to be read by someone who was not there; also put at `report.html` in the workspace."""
     ws, recipe = run.ws, run.recipe
-    problems = [*judging.failures(ws), *run.unfinished]
-    made = ws.made_from(["evaluation/measures", "evaluation/grades"], measure=recipe.measure, problems=problems)
+    run.folder("evidence/problems", ws.made_from(problems.READ), lambda out, scratch: problems.write(ws, out))
+    found = [*problems.read(ws.folder("evidence/problems")), *judging.failures(ws), *run.unfinished]
+    asked: dict[str, Any] = {"measure": recipe.measure, "problems": found}
+    if pages := lineup.beside(ws):
+        asked["beside"] = pages
+    made = ws.made_from(["evaluation/measures", "evaluation/grades"], **asked)
     seconds = history.seconds(ws, STAGES)
-    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, problems, out))
+    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, found, out))
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")
 
 

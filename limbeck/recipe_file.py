@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from limbeck.errors import InputError
 from limbeck.records import INPUTS
-from limbeck.settings import SOURCES, Blend, Judge, Recipe
+from limbeck.settings import FAMILIES, SOURCES, Blend, Judge, Recipe
 
 RESERVED = {"model", "messages", "logprobs", "top_logprobs", "response_format", "stream", "n", "temperature"}
 
@@ -62,6 +62,14 @@ def _check(recipe: Recipe, path: Path) -> None:
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
+    for family in recipe.signals.without:
+        if family not in FAMILIES:
+            raise InputError(f"unknown family of match features {family!r}{_nearest(family, FAMILIES)}", file=path)
+    for name in ("layers", "amounts"):
+        if any(number < 1 for number in getattr(recipe.reproduce, name)):
+            raise InputError(
+                f"reproduce.{name} names {min(getattr(recipe.reproduce, name))}, expected 1 or more", file=path
+            )
     if recipe.signals.window_days < 1:
         raise InputError(f"signals.window_days is {recipe.signals.window_days}, expected 1 or more", file=path)
     if not 0 <= recipe.student.signal_dropout < 1:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 SOURCES = ("title", "description", "caption", "board_titles", "engaged_queries", "link_title", "link_description")
+KINDS = ("bm25", "shares", "phrases", "title_words", "lengths")  # of match features: `signals/match.py` says which
+FAMILIES = (*KINDS, *SOURCES, "all")  # and by the field that they are about; "all": all fields taken as one
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 
 
@@ -182,6 +184,7 @@ class Signals:
     engagement: bool = True
     searchsage: bool = True
     window_days: int = 90  # of the search log, before a pair's date
+    without: tuple[str, ...] = ()  # families of match features that are left out, of `FAMILIES`
 
 
 @dataclass(frozen=True)
@@ -295,6 +298,15 @@ class Tracking:
 
 
 @dataclass(frozen=True)
+class Reproduce:
+    """The paper's tables on one's own data, by `limbeck reproduce` (docs/reproducing.md)."""
+
+    teachers: tuple[str, ...] = ()  # backbones beside the recipe's own; none: all whose weights are installed
+    layers: tuple[int, ...] = (2,)  # smaller teachers: the recipe's own backbone cut off after so many layers
+    amounts: tuple[int, ...] = (1, 20, 40, 100)  # of teacher labels, per human label
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One whole run. Paths inside are relative to the recipe's own folder."""
 
@@ -315,4 +327,5 @@ class Recipe:
     measure: Measure = field(default_factory=Measure)
     judge: Judge | None = None
     tracking: Tracking = field(default_factory=Tracking)
+    reproduce: Reproduce = field(default_factory=Reproduce)
     folder: Path = Path(".")

@@ -6,6 +6,7 @@ Layout, under the workspace's root:
     tables/<name>.json                     the committed table: its shards, their SHA-256, and what it was made from
     <folder name>-<digest>/                a model, an index, a report; <folder name>.json commits it in the same way
     <anything>.partial                     work in progress, never read
+    reproduction/<name>/                   the workspaces of variants of the run (reproduce/)
 
 A shard or folder is written beside its place, synced, and renamed; the manifest is replaced last. A run that was killed
 at any moment therefore finds either the whole of a shard or nothing, and never computes a committed one again.
@@ -79,8 +80,9 @@ class Manifest:
 class Workspace:
     """A folder in which runs keep their tables, models and reports. Many may read it; one run at a time writes."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, lender: "Workspace | None" = None) -> None:
+        """What the `lender`, on the same disk, has finished from the very same, is taken from it by `borrow`."""
+        self.root, self.lender = root, lender
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -138,6 +140,35 @@ class Workspace:
         missing = self._missing(name)
         return f"{missing[0]} is gone" if missing else None
 
+    # -- what another workspace has --
+
+    def lent(self, name: str, made: Made) -> bool:
+        """Whether the lender has this table or folder, whole, and made from the very same."""
+        return self.lender is not None and self.lender.outdated(name, made) is None
+
+    def borrow(self, name: str, made: Made) -> bool:
+        """Commit what the lender has made from the very same, by hard links: nothing is computed, no byte is copied.
+
+        False where it has not. No file of either is ever written again once it is there, so sharing them is safe.
+        """
+        if self.lender is None or not self.lent(name, made):
+            return False
+        lent, final = self.lender.manifest(name), self._folder(name)
+        partial = final / f"{Path(name).name}-{made.digest}.partial"
+        _remove(partial)
+        for file in lent.files:
+            link = partial / file
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(self.lender._folder(name) / file, link)
+        for whole in [*partial.iterdir()] if lent.files else []:  # the shards of a table, or the one folder
+            if whole.is_dir():  # one that is there already has lost a file
+                _remove(final / whole.name)
+            os.rename(whole, final / whole.name)
+        _remove(partial)
+        _sync(final)
+        self._commit(name, made, dict(lent.files), lent.rows)
+        return True
+
     # -- tables --
 
     def shards(self, table: str) -> list[Path]:
@@ -158,15 +189,25 @@ class Workspace:
         return pa.concat_tables(parts) if parts else schema(name).empty_table().select(chosen or schema(name).names)
 
     def previous(self, name: str) -> pa.Table | None:
-        """A table that is about to be made again, for the rows that stay the same; None where it cannot be read."""
+        """A table that is about to be made again, for the rows that stay the same; None where it cannot be read.
+
+        Where there is none, the lender's.
+        """
+        if not self.has(name):
+            return self.lender.previous(name) if self.lender else None
         try:
-            return self.table(name) if self.has(name) else None
+            return self.table(name)
         except WorkspaceError:
             return None
 
     def salvageable(self, name: str) -> list[Path]:
-        """All shards of a table, committed or not: also what runs that were killed, or made otherwise, left."""
-        return sorted(self._folder(name).glob("*.parquet"))
+        """All shards of a table, committed or not: also what runs that were killed, or made otherwise, left.
+
+        Those of the lender, too, where they are not the same.
+        """
+        own = sorted(self._folder(name).glob("*.parquet"))
+        known = {path.name for path in own}
+        return own + [path for path in self.lender.salvageable(name) if path.name not in known] if self.lender else own
 
     def salvaged(self, name: str, shards: Iterable[Path] | None = None) -> pa.Table:
         """All rows of those of the `shards` that are whole; of all that are `salvageable` where none are given."""
@@ -204,9 +245,13 @@ class Workspace:
         """The committed folder of a model, index or report."""
         return self._folder(name) / self._version_name(name)
 
+    def version(self, name: str, made: Made) -> Path:
+        """Where the folder that is made from this lies, once it is there."""
+        return self._folder(name) / f"{Path(name).name}-{made.digest}"
+
     def write_folder(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> Path:
         """Make a folder: `build(out, scratch)` fills the empty `out`; `scratch` outlives a kill, for checkpoints."""
-        final = self._folder(name) / f"{Path(name).name}-{made.digest}"
+        final = self.version(name, made)
         partial, scratch = final.with_name(final.name + ".partial"), self.scratch(name, made)
         if final.exists() and self._readable(name) and any(final.name in Path(f).parts for f in self._missing(name)):
             _remove(final)

@@ -63,9 +63,22 @@ ABOVE = {
     "making": {"assembly", "failures", "inputs"},
     "teaching": {"assembly", "making"},
     "history": set(),
+    "problems": set(),
     "comparing": {"assembly", "lineup"},
-    "pipeline": {"assembly", "attacking", "history", "inputs", "judging", "labelling", "lineup", "making", "teaching"},
-    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "starting_recipe"},
+    "pipeline": {
+        "assembly",
+        "attacking",
+        "history",
+        "inputs",
+        "judging",
+        "labelling",
+        "lineup",
+        "making",
+        "problems",
+        "teaching",
+    },
+    "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
+    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "reproduce", "starting_recipe"},
 }
 ALLOWED = (
     {"limbeck": set(), "client": set()}  # the client stands alone: it is one file, to be copied
@@ -227,6 +240,7 @@ def test_help_names_every_command_in_order():
         "index",
         "evaluate",
         "report",
+        "reproduce",
         "serve",
         "rate",
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import catalogue, lexical, nearest, texts, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, texts, understanding
 from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
 from limbeck.index.lexical import Lexical
 from limbeck.index.sides import Near, Words
@@ -53,6 +53,7 @@ class Store:
     nearest: Near
     catalogue: Catalogue
     texts: texts.Texts  # by the rows of the match index
+    boards: boards.Boards | None  # where there are any
     match_rows: np.ndarray
     tokenizer: Tokenizer
     text: Text
@@ -95,6 +96,7 @@ class Store:
             nearest=near,
             catalogue=pins,
             texts=texts.open(ws.folder("index/texts")),
+            boards=boards.open(ws.folder(boards.NAME)) if ws.has(boards.NAME) else None,
             match_rows=signals.match.pins.rows_of(pins.vectors.ids),
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),

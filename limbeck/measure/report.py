@@ -44,27 +44,33 @@ class Contents:
     problems: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)  # other pages that lie beside this one: title, file
 
 
-def render(contents: Contents) -> str:
-    """The page as HTML text."""
-    environment = Environment(
+def environment() -> Environment:
+    """Templates, and the words that pages use for numbers."""
+    made = Environment(
         loader=PackageLoader("limbeck.measure"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "decimals": wording.decimals,
         "signed": wording.signed,
         "p_value": wording.p_value,
         "seconds": wording.seconds,
         "data_uri": data_uri,
     }
-    page = _Page(contents)
-    style = Markup(environment.get_template("report.css").render())
-    return environment.get_template("report.html").render(
+    return made
+
+
+def render(contents: Contents) -> str:
+    """The page as HTML text."""
+    templates, page = environment(), _Page(contents)
+    style = Markup(templates.get_template("report.css").render())
+    return templates.get_template("report.html").render(
         page=page, contents=contents, e=contents.evaluation, style=style
     )
 
@@ -84,7 +90,8 @@ class _Page:
         headline = self._evaluation.headline
         self.graders = sorted(self._evaluation.graders, key=lambda g: -(g.metrics[headline].value or 0.0))
         others = [g.name for g in self._evaluation.graders if g.name != self._evaluation.baseline]
-        self.series = {name: i for i, name in enumerate([self._evaluation.baseline, *others])}
+        drawn = dict.fromkeys([self._evaluation.baseline, *others, *(p.grader for p in contents.curve)])
+        self.series = {name: i for i, name in enumerate(drawn)}  # each line has a shape of its own
 
     @property
     def verdict(self) -> list[str]:

@@ -3,7 +3,7 @@
 GET /search?q=&k=&language=&country=    POST /v1/rerank, /v2/rerank, /rerank    POST /v1/embeddings
 GET /similar?pin_id=&k=    POST /v1/pins    GET /v1/pins/…    GET /images/…    GET /openapi.json
 GET /healthz    GET /readyz    GET /metrics
-For people: GET /    GET /pins/…?q=    GET /compare?q=&left=&right=
+For people: GET /    GET /pins/…?q=    GET /boards/…?page=    GET /compare?q=&left=&right=
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,7 +160,7 @@ class Service:
 
     async def home(self, request: Request) -> Response:
         """The search page for browsers, the list of routes for others."""
-        if "text/html" not in request.headers.get("accept", ""):
+        if not http.by_person(request):
             return http.answer(
                 {"service": "limbeck", "model": self._versions.ranker.model, "routes": openapi.ROUTES}, headers=_VARY
             )
@@ -227,6 +227,7 @@ def create(
         routes=[
             Route("/", service.home),
             Route("/pins/{pin_id:path}", service.site.pin),
+            Route("/boards/{board_id:path}", service.site.board),
             Route("/compare", service.site.compare),
             Route("/search", service.search),
             Route("/v1/rerank", service.rerank, methods=["POST"]),
@@ -247,10 +248,14 @@ def create(
     )
 
 
-def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
-    """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first."""
+def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequence[Workspace] = ()) -> None:
+    """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first.
+
+    The rankers of the workspaces `beside` it are there for people who compare.
+    """
     metrics = Metrics()
     _key(settings)  # refused before anything is loaded
+    compared = {f"student ({other.root.resolve().name})": Ranker(Store.open(other)) for other in beside}
     engine, journal = engines.connect(settings), Journal(ws.root)
     with _remote(settings, metrics) as remote, _log(ws, settings, metrics) as log:
 
@@ -259,7 +264,7 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
             store = Store.open(ws, text, caches.readings)
             if engine:
                 store = engines.outside(store, ws, engine)
-            others, live = Others(ws, store), live_store.open(store, ws, journal)
+            others, live = Others(ws, store, compared), live_store.open(store, ws, journal)
             return Ranker(live, stage=metrics.stage, caches=caches, others=others, blend=settings.blend)
 
         versions = Versions(ws, opened, functools.partial(pins.caught_up, journal=journal))

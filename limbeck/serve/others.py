@@ -4,8 +4,9 @@ Each puts the student's first candidates into an order of its own. They are for 
 and are loaded when they are first asked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,11 +21,20 @@ CANDIDATES = 50  # that are graded anew: the teacher reads each of them with the
 Grade = Callable[[str, Store, np.ndarray], np.ndarray]
 
 
+class Searches(Protocol):
+    """A whole ranker, of another workspace."""
+
+    def search(self, query: str, k: int, candidates: int) -> list[Any]:
+        """The `k` most relevant of up to `candidates` Pins found."""
+
+
 class Others:
     """The models beside the one that answers, by name."""
 
-    def __init__(self, ws: Workspace, store: Store) -> None:
+    def __init__(self, ws: Workspace, store: Store, beside: Mapping[str, Searches] | None = None) -> None:
+        """`beside` are whole rankers of other workspaces: each finds and grades with its own index."""
         self._store, self._loaded = store, dict[str, Grade]()
+        self.beside = beside or {}
         students = sorted(path.stem for path in (ws.root / "models").glob("student-*.json"))
         self._folders = {
             name: ws.folder(f"models/{name}") for name in ("teacher", *students) if ws.has(f"models/{name}")

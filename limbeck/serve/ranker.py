@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from limbeck.errors import InputError
+from limbeck.index.boards import Boards
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
 from limbeck.serve.blend import Blender
@@ -166,12 +167,14 @@ class Ranker:
     @property
     def rankers(self) -> tuple[str, ...]:
         """Those that can be set side by side."""
-        return (*OWN, *(self._others.names if self._others else ()))
+        return (*OWN, *((*self._others.names, *self._others.beside) if self._others else ()))
 
     def first(self, ranker: str, query: str, k: int, candidates: int) -> list[Ranked]:
         """The first `k` Pins by one of `rankers`. Models give their own grades; with others, the student gives them."""
         if ranker == "student":
             return self.search(query, k, candidates)
+        if self._others and ranker in self._others.beside:
+            return self._others.beside[ranker].search(query, k, candidates)
         if self._others and ranker in self._others.names:
             pins = self.search(query, CANDIDATES, candidates)
             rows = self._store.rows([pin.pin_id for pin in pins])
@@ -231,6 +234,22 @@ class Ranker:
         """What is shown of a Pin; `UnknownPins` where the index lacks it."""
         [shown] = self._store.shown(self._known([pin_id]))
         return Pin(**shown)
+
+    def some(self, k: int) -> list[Pin]:
+        """About `k` Pins, spread evenly over the index."""
+        count = len(self._store.match_rows)
+        rows = np.unique(np.linspace(0, count, k, endpoint=False, dtype=np.int64))
+        return self.pins(self._store.ids(rows[rows < count]))
+
+    def pins(self, pin_ids: Sequence[str]) -> list[Pin]:
+        """What is shown of those of these Pins that the index has, in their order."""
+        rows = self._store.rows(pin_ids)
+        return [Pin(**pin) for pin in self._store.shown(rows[rows >= 0])]
+
+    @property
+    def boards(self) -> Boards | None:
+        """Which boards Pins are on; None where the workspace has no boards."""
+        return self._store.boards
 
     def _found(self, query: str, k: int) -> list[str]:
         """Ids of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""

@@ -13,13 +13,13 @@ from typing import Protocol
 import numpy as np
 
 from limbeck.errors import InputError, WorkspaceError
-from limbeck.index import understanding
+from limbeck.index import boards, understanding
 from limbeck.index.store import MADE_OF
 from limbeck.serve.ranker import Ranker
 from limbeck.signals.joined import OPTIONAL
 from limbeck.workspace import Workspace
 
-PARTS = (*MADE_OF, *OPTIONAL, understanding.NAME)
+PARTS = (*MADE_OF, *OPTIONAL, understanding.NAME, boards.NAME)
 TRIAL = "warm up"  # any query and title: it compiles what is compiled late, and reads the memory maps
 Version = tuple[str, ...]
 

@@ -47,6 +47,14 @@ NAMES = (
     *(f"{field}.length" for field in FIELDS),
     *(f"query.{name}" for name in QUERY),
 )
+FAMILIES = {  # as settings.FAMILIES names them: kinds, then fields
+    "bm25": tuple(name for name in NAMES if name.endswith(".bm25")),
+    "shares": tuple(name for name in NAMES if name.endswith(("share", ".closest_unknown"))),
+    "phrases": tuple(name for name in NAMES if name.endswith((".phrase", ".neighbours"))),
+    "title_words": tuple(f"title.{name}" for name in TITLE),
+    "lengths": tuple(name for name in NAMES if name.endswith(".length") or name.startswith("query.")),
+    **{field: tuple(name for name in NAMES if name.startswith(f"{field}.")) for field in (*FIELDS, "all")},
+}
 K1, B = 1.2, 0.75
 MOST_TERMS = 32  # of a query; more are ignored
 LEAST_ALIKE = 0.3  # spellings that share less are not alike at all: any two words share something

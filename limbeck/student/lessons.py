@@ -1,6 +1,6 @@
 """What the student learns from, laid out for training: distinct texts once, pairs as numbers into them, features."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,13 @@ class Lessons:
     """All queries and Pins that any training of this run touches: each text is embedded once for all of them."""
 
     def __init__(
-        self, pairs: Sequence[pa.Table], texts: pa.Table, match: Features, read: Read | None, base: Vectors
+        self,
+        pairs: Sequence[pa.Table],
+        texts: pa.Table,
+        match: Features,
+        read: Read | None,
+        base: Vectors,
+        left_out: Collection[str] = (),
     ) -> None:
         """`texts` has pin_id and text; `read` and `base` give untuned vectors of queries and of Pins.
 
@@ -52,6 +58,7 @@ class Lessons:
         self._query = {q: i for i, q in enumerate(queries)}
         self._pin = {p: i for i, p in enumerate(pins)}
         self._match = match
+        self.left_out = frozenset(left_out)  # names of features that nothing is to be learnt from
         self.queries = Texts(queries, read(queries) if read else None)
         self.pins = Texts([text.get(p, "") for p in pins], base.of(pins) if read else None)
 

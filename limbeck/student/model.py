@@ -13,7 +13,7 @@ and text-match features). A signal that is missing stands at its mean, and a bit
 import itertools
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,17 +56,19 @@ class Head(nn.Module):
         sizes = [3 * vector_size + 1 + len(features) + len(groups), *hidden, len(LEVELS)]
         self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in itertools.pairwise(sizes)])
 
-    def standardise(self, features: np.ndarray) -> None:
+    def standardise(self, features: np.ndarray, left_out: Collection[str] = ()) -> None:
         """Take mean and spread of each feature from the training rows that have it.
 
-        A constant feature keeps a spread of one; one that no row has, a mean of zero.
+        A constant feature keeps a spread of one; one that no row has, a mean of zero. Those that are left out stand at
+        zero whatever they are, here and wherever the head is loaded.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of a feature that no row has
             spread = np.nan_to_num(np.nanstd(features, axis=0, dtype=np.float64))  # in single precision, sums drift
             mean = np.nan_to_num(np.nanmean(features, axis=0, dtype=np.float64))
         self.mean.copy_(torch.from_numpy(mean))
-        self.scale.copy_(torch.from_numpy(np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 1)))
+        scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 1)
+        self.scale.copy_(torch.from_numpy(np.where([name in left_out for name in self.features], 0, scale)))
 
     def forward(self, query: torch.Tensor, pin: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Logits (n, 5) of row-aligned vectors and features."""

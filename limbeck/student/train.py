@@ -90,7 +90,7 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
             raise InputError(f"no labelled pairs to {part} on", remedy="Label more queries: the split is by query")
     tower = create_tower(settings, seed)
     head = Head(settings.vector_size, lessons.feature_names, settings.hidden, lessons.groups)
-    head.standardise(parts["train"].features)
+    head.standardise(parts["train"].features, lessons.left_out)
     model = Distillation(tower, head, lessons.queries, lessons.pins, settings.signal_dropout)
     model.to(tower.device)
     tower[0].requires_grad_(settings.tune == "all")

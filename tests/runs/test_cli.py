@@ -23,6 +23,7 @@ COMMANDS = [
     "index",
     "evaluate",
     "report",
+    "reproduce",
     "serve",
     "rate",
 ]
@@ -75,9 +76,11 @@ MISTAKES = {
     "backbone that is not there": (["run", "nothing.toml"], "no model folder './nothing'"),
     "file that is not there": (["run", "mapped.toml"], "nowhere.csv"),
     "nothing to serve": (["serve"], "nothing to serve"),
+    "table that is not in the paper": (["reproduce", "world.toml", "--table", "6"], "there is no table 6"),
     "nothing made to serve": (["serve", "--workspace", "nowhere"], "nowhere"),
 }
 RECIPES = {
+    "world": "[world]",
     "broken": "name = ",
     "misspelt": "[world]\n[student]\nepoch = 3",
     "small": "[world]\npins = 3",

@@ -23,11 +23,13 @@ MODELS = {"models/teacher", "models/student", "models/student-30", "models/stude
 INDEXES = {
     "images/pins",
     "evidence/parts",
+    "evidence/problems",
     "signals/match",
     "signals/engagement",
     "signals/searchsage",
     "index/lexical",
     "index/texts",
+    "index/boards",
     "index/understanding",
     "index/nearest",
     "index/catalogue",
