@@ -182,6 +182,9 @@ def serve(
     workspace: WorkspacePath = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Another run to compare with on the page: its recipe or workspace.")
+    ] = None,
 ) -> None:
     """Serve search and re-ranking over HTTP from the index."""
     import dataclasses
@@ -197,7 +200,8 @@ def serve(
     settings = read(recipe).serve if recipe else Serve()
     ws = _open(recipe, workspace)[1] if recipe else Workspace(Path(workspace or "."))
     settings = dataclasses.replace(settings, host=host or settings.host)
-    run_app(ws, dataclasses.replace(settings, port=settings.port if port is None else port))
+    others = [_beside(path)[1] for path in beside or ()]
+    run_app(ws, dataclasses.replace(settings, port=settings.port if port is None else port), beside=others)
 
 
 @app.command(rich_help_panel=USE)

@@ -77,6 +77,10 @@ class Limbeck:
         """What is shown of a Pin."""
         return self._get(f"/v1/pins/{quote(pin_id, safe='')}", {})
 
+    def change(self, put: Sequence[Mapping[str, Any]] = (), delete: Sequence[str] = ()) -> Answer:
+        """Add or change whole Pins, such as `{"id": "81", "title": …}`, and delete ids: kept, and found, on return."""
+        return self._post("/v1/pins", {"put": list(put), "delete": list(delete)})
+
     def ready(self) -> Answer:
         """The student that answers, how many Pins there are, and why a newer version was refused, if one was."""
         return self._get("/readyz", {})

@@ -3,10 +3,12 @@
 import functools
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pyarrow as pa
 
 from limbeck import assembly, rating
+from limbeck.live.fold import fold
 from limbeck.settings import Recipe
 from limbeck.sources import mapped
 from limbeck.sources.world import generate
@@ -15,9 +17,14 @@ from limbeck.workspace import Made, digest_of_rows
 Inputs = Mapping[str, tuple[Made, Callable[[], assembly.Shards]]]  # by table: what it is made from, and how
 
 
-def input_tables(recipe: Recipe) -> Inputs:
-    """The input tables of a recipe, and what people said at its rating desk; `InputError` where something is wrong."""
+def input_tables(recipe: Recipe, root: Path) -> Inputs:
+    """The input tables of a recipe, and what people said at its rating desk; `InputError` where something is wrong.
+
+    Pins are as the journal of live changes in the workspace `root` leaves them.
+    """
     given = dict(_given(recipe))
+    if "pins" in given:
+        given["pins"] = fold(root, *given["pins"])
     for name, rows in rating.rated(recipe, "heldout" in given).items():
         made, shards = given.get(name, (Made(), dict))
         more = Made({**made.inputs, "the desk": digest_of_rows(rows)}, made.settings, made.version)

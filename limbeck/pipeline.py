@@ -16,10 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from limbeck import assembly, attacking, history, judging, labelling, lineup, processes, teaching
+from limbeck import assembly, attacking, history, judging, labelling, lineup, problems, processes, teaching
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
-from limbeck.index import lexical, nearest, texts, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, texts, understanding
 from limbeck.inputs import input_tables
 from limbeck.making import Run
 from limbeck.measure import attacks
@@ -44,7 +44,7 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
     if processes.count() > 1 and until != "teach":
         remedy = "Launch `limbeck teach` with several, then run the rest without"
         raise InputError(f"several processes serve to train the teacher, not for `{until}`", remedy=remedy)
-    tables = input_tables(recipe)
+    tables = input_tables(recipe, ws.root)
     assembly.required(recipe)
     if not processes.leads():
         teaching.train_along(recipe, ws)
@@ -130,6 +130,20 @@ def enrich(run: Run) -> None:
     made = ws.made_from(["pin_texts", "pins", "impressions"], version=understanding.VERSION)
     batches, log = functools.partial(assembly.batches, ws), ws.shards("impressions") if ws.has("impressions") else []
     run.folder(understanding.NAME, made, lambda out, scratch: understanding.build(batches, log, out))
+    _boards(run)
+
+
+def _boards(run: Run) -> None:
+    """Which boards Pins are on, where the tables say so: for pages alone."""
+    ws, tables = run.ws, ("pins", "boards", "saves")
+    if not all(map(ws.has, tables)):
+        run.forget(boards.NAME)
+        return
+
+    def build(out: Path, scratch: Path) -> None:
+        boards.build(ws.table("pins", ["pin_id"]), ws.table("boards"), ws.shards("saves"), out)
+
+    run.folder(boards.NAME, ws.made_from(tables), build)
 
 
 def teach(run: Run) -> None:
@@ -211,6 +225,11 @@ def index(run: Run) -> None:
     run.table("pin_vectors", ws.made_from(["composed", "models/student"]), lambda: assembly.pin_vectors(recipe, ws))
     made = ws.made_from(["pin_vectors"])
     run.folder("index/nearest", made, lambda out, scratch: nearest.build(ws.table("pin_vectors"), out))
+    run.folder("index/catalogue", ws.made_from(["pin_vectors", "pins"]), lambda out, scratch: _catalogue(ws, out))
+
+
+def _catalogue(ws: Workspace, out: Path) -> None:
+    catalogue.build(ws.table("pin_vectors"), ws.table("pins", catalogue.SHOWN), out)
 
 
 def evaluate(run: Run) -> None:
@@ -258,13 +277,14 @@ def _judge(run: Run) -> None:
 def report(run: Run) -> None:
     """One page to be read by someone who was not there; also put at `report.html` in the workspace."""
     ws, recipe = run.ws, run.recipe
-    problems = [*judging.failures(ws), *run.unfinished]
-    asked: dict[str, Any] = {"measure": recipe.measure, "problems": problems}
+    run.folder("evidence/problems", ws.made_from(problems.READ), lambda out, scratch: problems.write(ws, out))
+    found = [*problems.read(ws.folder("evidence/problems")), *judging.failures(ws), *run.unfinished]
+    asked: dict[str, Any] = {"measure": recipe.measure, "problems": found}
     if pages := lineup.beside(ws):
         asked["beside"] = pages
     made = ws.made_from(["evaluation/measures", "evaluation/grades"], **asked)
     seconds = history.seconds(ws, STAGES)
-    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, problems, out))
+    run.folder("report/page", made, lambda out, scratch: lineup.write_report(recipe, ws, seconds, found, out))
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")
 
 

@@ -231,6 +231,7 @@ class Serve:
     key_variable: str | None = None  # the environment variable with the key that clients must send, if any
     cached_queries: int = 50_000  # whose vectors are kept in memory
     redis: str | None = None  # a Redis or Valkey in which replicas share the vectors; ${NAME}s are from the environment
+    feature_log: str | None = None  # a folder, in the workspace if relative, for what the model saw of each answer
     log_queries: bool = False  # whether the log's line for a request says what was searched for
     blend: Blend = field(default_factory=Blend)
     retriever: Literal["embedded", "milvus", "opensearch"] = "embedded"  # what finds candidates (docs/service.md)

@@ -28,6 +28,7 @@ LEAVES = {
     "processes",
     "calibration",
     "listening",
+    "lookup",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
@@ -40,7 +41,8 @@ STAGES = {
     "signals": {"text"},
     "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
-    "serve": {"index", "student", "teacher", "signals", "text"},
+    "live": {"index", "signals"},
+    "serve": {"index", "live", "student", "teacher", "signals", "text"},
     "measure": set(),
     "judge": set(),
     "rate": {"measure", "serve"},
@@ -61,8 +63,20 @@ ABOVE = {
     "making": {"assembly", "failures", "inputs"},
     "teaching": {"assembly", "making"},
     "history": set(),
+    "problems": set(),
     "comparing": {"assembly", "lineup"},
-    "pipeline": {"assembly", "attacking", "history", "inputs", "judging", "labelling", "lineup", "making", "teaching"},
+    "pipeline": {
+        "assembly",
+        "attacking",
+        "history",
+        "inputs",
+        "judging",
+        "labelling",
+        "lineup",
+        "making",
+        "problems",
+        "teaching",
+    },
     "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
     "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "reproduce", "starting_recipe"},
 }

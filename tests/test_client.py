@@ -29,7 +29,7 @@ def test_it_needs_nothing_but_httpx_and_what_python_brings():
 
 
 def test_requests_are_those_of_the_service():
-    ok = [httpx.Response(200, json={"data": [{"embedding": [1.0, 2.0]}]}) for _ in range(6)]
+    ok = [httpx.Response(200, json={"data": [{"embedding": [1.0, 2.0]}]}) for _ in range(7)]
     transport, asked = answering(*ok)
     with Limbeck("http://limbeck.example/behind", key="secret", transport=transport) as limbeck:
         limbeck.search("red sofa & lamp", k=3, language="de", why=2)
@@ -38,6 +38,7 @@ def test_requests_are_those_of_the_service():
         assert limbeck.embed(["a"]) == [[1.0, 2.0]]
         limbeck.similar("81")
         limbeck.pin("a/b c?d%")
+        limbeck.change([{"id": "81", "title": "b"}], ["82"])
     assert [f"{r.method} {r.url.raw_path.decode()}" for r in asked] == [
         "GET /behind/search?q=red+sofa+%26+lamp&k=3&language=de&why=2",
         "POST /behind/v1/rerank",
@@ -45,9 +46,11 @@ def test_requests_are_those_of_the_service():
         "POST /behind/v1/embeddings",
         "GET /behind/similar?pin_id=81",
         "GET /behind/v1/pins/a%2Fb%20c%3Fd%25",
+        "POST /behind/v1/pins",
     ]
     assert asked[1].read() == b'{"query":"red sofa","documents":["a",{"id":"81"}],"return_documents":false,"top_n":1}'
     assert b"top_n" not in asked[2].read()
+    assert asked[6].read() == b'{"put":[{"id":"81","title":"b"}],"delete":["82"]}'
     assert all(r.headers["authorization"] == "Bearer secret" for r in asked)
 
 

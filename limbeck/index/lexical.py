@@ -51,13 +51,20 @@ class Lexical:
 
     def search(self, query: str, k: int) -> list[tuple[str, float]]:
         """The `k` Pins that match best, with their scores: highest score first, equal scores by pin_id."""
-        asked = list(dict.fromkeys(terms(query)))[:MAX_TERMS]
+        asked = query_terms(query)
         if not asked or k < 1:
             return []
         hits = self._searcher.search(self._query(asked), k, count=False).hits
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         found = zip(self._pin_ids.take(pa.array(rows, pa.int64())).to_pylist(), (score for score, _ in hits))
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+
+    def __len__(self) -> int:
+        return len(self._pin_ids)
+
+    def having(self, field: str, term: str) -> int:
+        """How many Pins have a term in a field."""
+        return int(self._searcher.doc_freq(field, term))
 
     def _query(self, terms: list[str]) -> tantivy.Query:
         """Any of the terms in any of the fields; flat, so that Tantivy can skip what cannot reach the first k."""
@@ -102,6 +109,20 @@ def spaced(text: str) -> str:
     return _UNSPACED.sub(_grams, unicodedata.normalize("NFKC", sound))
 
 
+def query_terms(query: str) -> list[str]:
+    """The different terms of a query that count, in their order."""
+    return list(dict.fromkeys(terms(query)))[:MAX_TERMS]
+
+
+def field_terms(value: Any) -> list[str]:
+    """The terms of what a Pin says in a field: nothing, a text, or a list of them."""
+    return list(_ANALYZER.analyze(_said(value)))
+
+
+def _said(value: Any) -> str:
+    return spaced(" ".join(value if isinstance(value, list) else [value or ""]))
+
+
 def _grams(run: re.Match[str]) -> str:
     characters = run.group()
     return f" {' '.join([*characters, *map(''.join, pairwise(characters))])} "
@@ -133,8 +154,7 @@ def _document(pin: dict[str, Any], row: int) -> tantivy.Document:
     document.add_text("pin_id", pin["pin_id"])
     document.add_unsigned("row", row)
     for field in BOOSTS:
-        texts = pin[field] if isinstance(pin[field], list) else [pin[field] or ""]
-        document.add_text(field, spaced(" ".join(texts)))
+        document.add_text(field, _said(pin[field]))
     return document
 
 

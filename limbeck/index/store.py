@@ -6,28 +6,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import lexical, nearest, texts, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, texts, understanding
+from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
+from limbeck.index.lexical import Lexical
 from limbeck.index.sides import Near, Words
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
-from limbeck.student.encode import Encoder, Remembered, Vectors
+from limbeck.student.encode import Encoder, Remembered
 from limbeck.student.grade import READINGS, Student
 from limbeck.student.model import TOWER
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
 
-SHOWN = ("pin_id", "title", "description", "image", "link", "language", "country")
+__all__ = ["MADE_OF", "SHOWN", "Store"]
 MADE_OF = (
     "models/student",
     "signals/match",
     "index/lexical",
     "index/nearest",
     "index/texts",
+    "index/catalogue",
     "pin_vectors",
     "composed",
     "pins",
@@ -40,23 +42,28 @@ REMEDY = "`limbeck run RECIPE` brings them together"
 class Store:
     """One version of the index, read-only. Its Pins are those that have a vector, match features and a row in `pins`.
 
-    Rows are those of the vectors; `match_rows` and `pin_rows` lead from them to the other two.
+    Rows are those of the catalogue, and of its vectors; `match_rows` lead from them to the match index.
     """
 
     student: Student
     signals: joined.Joined
     read: Read  # untuned vectors of queries and of documents from outside
     lexical: Words
+    statistics: Lexical  # of the catalogue's words, wherever Pins are searched for by them
     nearest: Near
-    vectors: Vectors
+    catalogue: Catalogue
     texts: texts.Texts  # by the rows of the match index
-    pins: pa.Table
+    boards: boards.Boards | None  # where there are any
     match_rows: np.ndarray
-    pin_rows: np.ndarray
     tokenizer: Tokenizer
     text: Text
     digest: str  # of the student
     understanding: understanding.Understanding  # of queries
+
+    @property
+    def vectors(self) -> Mapped:
+        """The student's vectors of the Pins."""
+        return self.catalogue.vectors
 
     @property
     def model(self) -> str:
@@ -76,21 +83,21 @@ class Store:
         student = Student(ws.folder("models/student"))
         read = _reading(ws, student)
         signals = joined.open(ws, keep(student, versions["models/student"], read))
-        near, vectors = nearest.open(ws.folder("index/nearest")), Vectors(ws.table("pin_vectors"))
+        near, pins = nearest.open(ws.folder("index/nearest")), catalogue.open(ws.folder("index/catalogue"))
+        words = lexical.open(ws.folder("index/lexical"))
         _check_features(student, signals)
-        _check_sizes(student, vectors, near)
-        pins = ws.table("pins", SHOWN)
+        _check_sizes(student, pins.vectors, near)
         return cls(
             student=student,
             signals=signals,
             read=read,
-            lexical=lexical.open(ws.folder("index/lexical")),
+            lexical=words,
+            statistics=words,
             nearest=near,
-            vectors=vectors,
+            catalogue=pins,
             texts=texts.open(ws.folder("index/texts")),
-            pins=pins,
-            match_rows=signals.rows(vectors.pin_ids),
-            pin_rows=_rows_in(pins, vectors.pin_ids),
+            boards=boards.open(ws.folder(boards.NAME)) if ws.has(boards.NAME) else None,
+            match_rows=signals.match.pins.rows_of(pins.vectors.ids),
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
             digest=versions["models/student"],
@@ -98,30 +105,44 @@ class Store:
         )
 
     def __len__(self) -> int:
-        return int(((self.match_rows >= 0) & (self.pin_rows >= 0)).sum())
+        return int(((self.match_rows >= 0) & self.catalogue.known).sum())
 
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Row numbers of Pins, int64 (n,); −1 for those that cannot be graded and shown."""
         rows = self.vectors.rows(pin_ids)
-        whole = (rows >= 0) & (np.append(self.match_rows, -1)[rows] >= 0) & (np.append(self.pin_rows, -1)[rows] >= 0)
-        return np.where(whole, rows, -1)
+        return np.where((rows >= 0) & (self.match_rows[rows] >= 0) & self.catalogue.known[rows], rows, -1)
 
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """What is shown of the Pins in these rows: the columns of `SHOWN`."""
-        return self.pins.take(pa.array(self.pin_rows[rows])).to_pylist()
+        return self.catalogue.shown(rows)
+
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """The ids of the Pins in these rows."""
+        return self.vectors.of_rows(rows)
+
+    def matched(self, rows: np.ndarray) -> np.ndarray:
+        """By which rows of the match index the signals know these Pins, int64 (n,); −1 for those they do not know."""
+        return self.match_rows[rows]
+
+    def says(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """What the Pins in these rows say, by source."""
+        return self.texts.of(self.matched(rows).tolist())
+
+    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
+        """The student's vectors of the Pins in these rows, float32 (n, d)."""
+        return self.vectors.matrix[rows]
+
+    def features(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """Features of a query and the Pins in these rows, float32 (n, f)."""
+        return self.signals.features(query, self.matched(rows))
 
     def composed(self, rows: np.ndarray) -> list[str]:
         """What the student reads of the Pins in these rows."""
-        return [self.compose(said) for said in self.texts.of(self.match_rows[rows])]
+        return [self.compose(said) for said in self.says(rows)]
 
     def compose(self, fields: Mapping[str, object]) -> str:
         """The text that the student reads of a document from outside, made as those of Pins are."""
         return compose_one(fields, self.text, self.tokenizer)
-
-
-def _rows_in(pins: pa.Table, pin_ids: Sequence[str]) -> np.ndarray:
-    row_of = {pin: row for row, pin in enumerate(pins.column("pin_id").to_pylist())}
-    return np.fromiter((row_of.get(pin, -1) for pin in pin_ids), np.int64, len(pin_ids))
 
 
 def _text(ws: Workspace) -> Text:
@@ -146,6 +167,9 @@ def _check_vectors_are_of(ws: Workspace, student: str) -> None:
     made_by = ws.manifest("pin_vectors").made.inputs.get("models/student", student)
     if made_by != student:
         raise WorkspaceError(f"{ws.root}: the Pins' vectors are another student's. {REMEDY}")
+    made_of = ws.manifest("index/catalogue").made.inputs["pin_vectors"]
+    if made_of != ws.digest("pin_vectors"):
+        raise WorkspaceError(f"{ws.root}: the catalogue has other vectors of the Pins. {REMEDY}")
 
 
 def _reading(ws: Workspace, student: Student) -> Read:
@@ -171,8 +195,8 @@ def _check_features(student: Student, signals: joined.Joined) -> None:
         raise WorkspaceError(f"the student was trained on other signals (different: {listed}). {REMEDY}")
 
 
-def _check_sizes(student: Student, vectors: Vectors, near: nearest.Nearest) -> None:
-    if not vectors.pin_ids:
+def _check_sizes(student: Student, vectors: Mapped, near: nearest.Nearest) -> None:
+    if not len(vectors.ids):
         raise WorkspaceError(f"no Pin has a vector. {REMEDY}")
     sizes = {"the student": student.vector_size, "pin_vectors": vectors.matrix.shape[1], "index": near.vector_size}
     if len(set(sizes.values())) > 1:

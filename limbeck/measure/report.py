@@ -90,7 +90,8 @@ class _Page:
         headline = self._evaluation.headline
         self.graders = sorted(self._evaluation.graders, key=lambda g: -(g.metrics[headline].value or 0.0))
         others = [g.name for g in self._evaluation.graders if g.name != self._evaluation.baseline]
-        self.series = {name: i for i, name in enumerate([self._evaluation.baseline, *others])}
+        drawn = dict.fromkeys([self._evaluation.baseline, *others, *(p.grader for p in contents.curve)])
+        self.series = {name: i for i, name in enumerate(drawn)}  # each line has a shape of its own
 
     @property
     def verdict(self) -> list[str]:

@@ -74,8 +74,8 @@ def p_value(p: float | None) -> str:
 
 
 def decimals(value: float | None) -> str:
-    """A metric with three decimals, a dash where it is unknown."""
-    return "–" if value is None else f"{value:.3f}"
+    """A metric with three decimals (a true minus), a dash where it is unknown."""
+    return "–" if value is None else f"{value:.3f}".replace("-", "−")
 
 
 def signed(value: float | None) -> str:

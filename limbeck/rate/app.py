@@ -25,7 +25,7 @@ from limbeck.errors import InputError
 from limbeck.rate import export, page
 from limbeck.rate.desk import Desk
 from limbeck.rate.store import ADMIN, Event, Store
-from limbeck.serve import pictures
+from limbeck.serve import bodies, pictures
 
 MAX_BODY = 1 << 20  # bytes
 MONTH = 30 * 24 * 3600
@@ -196,11 +196,9 @@ async def _read(request: Request, kind: Callable[..., T] | Any) -> Any:
     """The body of a request, which must say that it is JSON: another site's form cannot."""
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise HTTPException(415, "send application/json")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise HTTPException(413, f"the body is longer than {MAX_BODY:,} bytes")
+    body = await bodies.read(request, MAX_BODY)
+    if body is None:
+        raise HTTPException(413, f"the body is longer than {MAX_BODY:,} bytes")
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

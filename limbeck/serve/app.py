@@ -1,9 +1,9 @@
 """The service over HTTP: a thin skin on `ranker.py`. The model works in a thread, so that the event loop stays free.
 
 GET /search?q=&k=&language=&country=    POST /v1/rerank, /v2/rerank, /rerank    POST /v1/embeddings
-GET /similar?pin_id=&k=
-GET /v1/pins/…    GET /images/…    GET /openapi.json    GET /healthz    GET /readyz    GET /metrics
-For people: GET /    GET /pins/…?q=    GET /compare?q=&left=&right=
+GET /similar?pin_id=&k=    POST /v1/pins    GET /v1/pins/…    GET /images/…    GET /openapi.json
+GET /healthz    GET /readyz    GET /metrics
+For people: GET /    GET /pins/…?q=    GET /boards/…?page=    GET /compare?q=&left=&right=
 """
 
 import contextlib
@@ -11,7 +11,8 @@ import functools
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -24,11 +25,14 @@ from starlette.routing import Route
 from limbeck import __version__, listening, progress
 from limbeck.errors import InputError
 from limbeck.index.store import Store
-from limbeck.serve import engines, http, observed, openapi, pictures, texts
+from limbeck.live import store as live_store
+from limbeck.live.journal import Journal
+from limbeck.serve import engines, http, observed, openapi, pictures, pins, texts
 from limbeck.serve.budget import Budget
 from limbeck.serve.cache import Caches
 from limbeck.serve.compare import MEANT, Judgments
 from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
+from limbeck.serve.feature_log import Answer, FeatureLog
 from limbeck.serve.limits import Queue
 from limbeck.serve.messages import (
     Document,
@@ -45,7 +49,8 @@ from limbeck.serve.messages import (
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.observed import Observed
 from limbeck.serve.others import Others
-from limbeck.serve.ranker import Ranked, Ranker
+from limbeck.serve.pins import PinsAnswer, Writer, read_pins
+from limbeck.serve.ranker import Graded, Ranked, Ranker
 from limbeck.serve.shared import Remote, RemoteCache
 from limbeck.serve.site import Site, shown
 from limbeck.serve.versions import Current, Versions
@@ -54,16 +59,35 @@ from limbeck.workspace import Workspace
 
 PICTURES = "images/pins"
 _VARY = {"Vary": "Accept"}
+Asked = tuple[str, str | None, str | None]  # query, language, country
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the service writes to: the journal of changed Pins, without which they stay as they are, and a log."""
+
+    journal: Journal | None = None
+    log: FeatureLog | None = None
+
+
+NOTHING = Kept()
 
 
 class Service:
     """The routes, over the version that answers and one folder of pictures. Each request asks once for the version."""
 
     def __init__(
-        self, versions: Current, settings: Serve, images: Path, metrics: Metrics, judgments: Judgments
+        self,
+        versions: Current,
+        settings: Serve,
+        images: Path,
+        metrics: Metrics,
+        judgments: Judgments,
+        kept: Kept,
     ) -> None:
         self._versions, self._settings, self._images, self._metrics = versions, settings, images, metrics
-        self._queue = Queue(settings.waiting)
+        self._queue, self._log = Queue(settings.waiting), kept.log
+        self._writer = Writer(kept.journal, versions.catch_up, self._queue.due, settings.waiting)
         self.site = Site(versions, settings.candidates, images, self._queue.work, self._search, judgments)
         metrics.watch(self._gauges, self._cached, lambda: versions.ranker.model)
 
@@ -74,13 +98,13 @@ class Service:
 
     async def rerank(self, request: Request) -> Response:
         """`POST /v1/rerank` and `POST /v2/rerank`."""
-        return await self._reranked(await http.body(request))
+        return await self._reranked(request, await http.body(request))
 
     async def rerank_texts(self, request: Request) -> Response:
         """`POST /rerank`."""
         body, ranker = await http.body(request), self._versions.ranker
         if not texts.asks_for_texts(body):
-            return await self._reranked(body)
+            return await self._reranked(request, body)
         asked = texts.read_texts(body)
         documents = [{"description": text} if text else {} for text in asked.texts]
         return http.answer(texts.answer(await self._queue.work(ranker.rerank_documents, asked.query, documents), asked))
@@ -97,6 +121,13 @@ class Service:
         k = asked.k or min(self._settings.results, self._settings.candidates)
         found = await self._queue.work(ranker.similar, asked.pin_id, k)
         return http.answer(SimilarAnswer(asked.pin_id, ranker.model, found))
+
+    async def change_pins(self, request: Request) -> Response:
+        """`POST /v1/pins`."""
+        changes = read_pins(await http.body(request))
+        await self._writer.write(changes)
+        answer = PinsAnswer(self._versions.ranker.model, len(changes.put), len(changes.delete))
+        return http.answer(answer)
 
     async def pin(self, request: Request) -> Response:
         """`GET /v1/pins/{pin_id}`."""
@@ -129,17 +160,21 @@ class Service:
 
     async def home(self, request: Request) -> Response:
         """The search page for browsers, the list of routes for others."""
-        if "text/html" not in request.headers.get("accept", ""):
+        if not http.by_person(request):
             return http.answer(
                 {"service": "limbeck", "model": self._versions.ranker.model, "routes": openapi.ROUTES}, headers=_VARY
             )
         return await self.site.search(request)
 
-    async def _reranked(self, body: bytes) -> Response:
+    async def _reranked(self, request: Request, body: bytes) -> Response:
         asked, ranker = read_rerank(body), self._versions.ranker
         documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
         fields = [d.fields() for d in documents]
-        ranked = await self._queue.work(ranker.rerank_documents, asked.query, fields)
+        seen: list[Graded] = []
+        ranked = await self._queue.work(self._watched(ranker, seen).rerank_documents, asked.query, fields)
+        answered = [fields[graded.index] for graded in ranked[: asked.top_n]]
+        by_id = [said["pin_id"] for said in answered if "pin_id" in said]
+        self._logged(request, (asked.query, None, None), ranker, seen, by_id)
         shown = documents if asked.return_documents else [None] * len(documents)
         results = [result(graded, shown[graded.index]) for graded in ranked[: asked.top_n]]
         return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
@@ -147,15 +182,25 @@ class Service:
     async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:
         candidates, ranker = self._settings.candidates, self._versions.ranker
         k, budget = asked.k or min(self._settings.results, candidates), Budget(self._settings.seconds or None)
+        seen: list[Graded] = []
         found: list[Ranked] = await self._queue.work(
-            ranker.search, asked.q, k, candidates, asked.language, asked.country, budget
+            self._watched(ranker, seen).search, asked.q, k, candidates, asked.language, asked.country, budget
         )
+        self._logged(request, (asked.q, asked.language, asked.country), ranker, seen, [pin.pin_id for pin in found])
         if asked.why:
             found = await self._queue.work(ranker.explained, asked.q, found, asked.why)
         if budget.degraded:
             self._metrics.degraded.labels(budget.degraded).inc()
             request.state.noted = {"degraded": budget.degraded}
         return SearchAnswer(asked.q, ranker.understand(asked.q), ranker.model, budget.degraded, found)
+
+    def _watched(self, ranker: Ranker, seen: list[Graded]) -> Ranker:
+        """The ranker, which leaves what it sees where there is a log to be kept of it."""
+        return ranker.watched(seen.append) if self._log else ranker
+
+    def _logged(self, request: Request, asked: Asked, ranker: Ranker, seen: list[Graded], pins: list[str]) -> None:
+        if self._log and seen and pins:
+            self._log.put(Answer.of((request.state.id, *asked), ranker, seen[0], pins))
 
     def _gauges(self) -> dict[str, float]:
         return {"waiting": self._queue.waiting, "pins": len(self._versions.ranker)}
@@ -172,21 +217,24 @@ def create(
     images: Path = Path("images"),
     metrics: Metrics | None = None,
     judgments: Judgments | None = None,
+    kept: Kept = NOTHING,
 ) -> Starlette:
     """The service as an ASGI application; `images` is the folder of pictures."""
     metrics = metrics or Metrics()
-    service = Service(versions, settings, images, metrics, judgments or Judgments([]))
+    service = Service(versions, settings, images, metrics, judgments or Judgments([]), kept)
     around = Middleware(Observed, metrics=metrics, key=_key(settings), queries=settings.log_queries)
     return Starlette(
         routes=[
             Route("/", service.home),
             Route("/pins/{pin_id:path}", service.site.pin),
+            Route("/boards/{board_id:path}", service.site.board),
             Route("/compare", service.site.compare),
             Route("/search", service.search),
             Route("/v1/rerank", service.rerank, methods=["POST"]),
             Route("/v2/rerank", service.rerank, methods=["POST"]),
             Route("/rerank", service.rerank_texts, methods=["POST"]),
             Route("/v1/embeddings", service.embeddings, methods=["POST"]),
+            Route("/v1/pins", service.change_pins, methods=["POST"]),
             Route("/v1/pins/{pin_id:path}", service.pin),
             Route("/similar", service.similar),
             Route("/healthz", service.healthz),
@@ -200,33 +248,38 @@ def create(
     )
 
 
-def run(ws: Workspace, settings: Serve, text: Text | None = None) -> None:
-    """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first."""
+def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequence[Workspace] = ()) -> None:
+    """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first.
+
+    The rankers of the workspaces `beside` it are there for people who compare.
+    """
     metrics = Metrics()
     _key(settings)  # refused before anything is loaded
-    engine = engines.connect(settings)
-    with _remote(settings, metrics) as remote:
+    compared = {f"student ({other.root.resolve().name})": Ranker(Store.open(other)) for other in beside}
+    engine, journal = engines.connect(settings), Journal(ws.root)
+    with _remote(settings, metrics) as remote, _log(ws, settings, metrics) as log:
 
         def opened(ws: Workspace) -> Ranker:
             caches = Caches(settings.cached_queries, functools.partial(RemoteCache, remote) if remote else None)
             store = Store.open(ws, text, caches.readings)
             if engine:
                 store = engines.outside(store, ws, engine)
-            others = Others(ws, store)
-            return Ranker(store, stage=metrics.stage, caches=caches, others=others, blend=settings.blend)
+            others, live = Others(ws, store, compared), live_store.open(store, ws, journal)
+            return Ranker(live, stage=metrics.stage, caches=caches, others=others, blend=settings.blend)
 
-        _serve(ws, Versions(ws, opened), settings, metrics)
+        versions = Versions(ws, opened, functools.partial(pins.caught_up, journal=journal))
+        _serve(ws, versions, settings, metrics, Kept(journal, log))
 
 
-def _serve(ws: Workspace, versions: Versions, settings: Serve, metrics: Metrics) -> None:
+def _serve(ws: Workspace, versions: Versions, settings: Serve, metrics: Metrics, kept: Kept) -> None:
     with listening.listen(settings.host, settings.port, "serve") as door:
-        url, pins = listening.address(settings.host, door), len(versions.ranker)
-        progress.say("ready", f"Serving {pins:,} Pins on {url}", url=url, pins=pins)
+        url, count = listening.address(settings.host, door), len(versions.ranker)
+        progress.say("ready", f"Serving {count:,} Pins on {url}", url=url, pins=count)
         progress.choose("quiet")  # from here on, a bar per query would be noise
         observed.to_stderr()
         judgments = Judgments(ws.table(name, MEANT) for name in ("judgments", "heldout") if ws.has(name))
-        app = create(versions, settings, _pictures(ws), metrics, judgments)
-        with _watched(versions, settings, metrics):
+        app = create(versions, settings, _pictures(ws), metrics, judgments, kept)
+        with _watched(versions, settings, metrics), pins.followed(versions.catch_up):
             listening.serve(app, door)
 
 
@@ -242,6 +295,17 @@ def _remote(settings: Serve, metrics: Metrics) -> Iterator[Remote | None]:
             lambda: {"shared_cache_failures": remote.breaker.failures, "shared_cache_refused": remote.refused},
         )
         yield remote
+
+
+@contextlib.contextmanager
+def _log(ws: Workspace, settings: Serve, metrics: Metrics) -> Iterator[FeatureLog | None]:
+    """The feature log that the recipe names, if any, and what is counted of it."""
+    if settings.feature_log is None:
+        yield None
+        return
+    with contextlib.closing(FeatureLog(ws.root / settings.feature_log)) as log:
+        metrics.watch(dict, lambda: {"feature_log_pins": log.written, "feature_log_dropped": log.dropped})
+        yield log
 
 
 @contextlib.contextmanager

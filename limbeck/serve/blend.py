@@ -28,11 +28,14 @@ class Blender:
     def __init__(self, settings: Blend, store: Store) -> None:
         self._settings, self._store = settings, store
 
+    def over(self, store: Store) -> "Blender":
+        """The same order over another state of the index."""
+        return Blender(self._settings, store)
+
     def first(self, query: str, rows: np.ndarray, expected: np.ndarray, k: int) -> np.ndarray:
         """The places of the first `k` of these Pins, of expected levels (n,), in order; equal ones by pin_id."""
-        asked, ids = self._settings, self._store.vectors.pin_ids
+        asked, names = self._settings, self._store.ids(rows)
         scores = expected + asked.engagement * self._engagement(query, rows) if asked.engagement else expected
-        names = [ids[row] for row in rows.tolist()]
         order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))
         bands = np.searchsorted(asked.floors, expected, "right")
         return np.asarray(varied(order, scores.tolist(), bands.tolist(), self._kinds(rows), k), dtype=np.int64)
@@ -43,14 +46,14 @@ class Blender:
         if signal is None:
             return np.full(len(rows), 0.5)
         weights = (asked.click, asked.long_click, asked.save)
-        found = predicted.rates(signal, query, self._store.match_rows[rows])
+        found = predicted.rates(signal, query, self._store.matched(rows))
         return predicted.share(found, signal.population.rates, weights)
 
     def _kinds(self, rows: np.ndarray) -> Kinds:
         """What Pins are to differ in; nothing is read for what costs nothing."""
         kinds: list[tuple[float, Sequence[Hashable | None]]] = []
         if self._settings.board:
-            said = self._store.texts.of(self._store.match_rows[rows])
+            said = self._store.says(rows)
             kinds.append((self._settings.board, [next(iter(pin["board_titles"]), None) for pin in said]))
         if self._settings.domain:
             kinds.append((self._settings.domain, [domain(pin) for pin in self._store.shown(rows)]))

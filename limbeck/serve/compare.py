@@ -1,5 +1,6 @@
 """Two ways of ranking, side by side for one query: their first Pins, where they stand, what people said of them."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from limbeck.relevance import normalise_query
 from limbeck.serve.ranker import Ranked
 
 DEPTH = 10
+MOST_ASKED = 6  # queries that the first page proposes
 MEANT = ("query", "pin_id", "level")
 Levels = Mapping[str, float]  # of the Pins that people judged for a query, the mean of what they said
 
@@ -49,6 +51,13 @@ class Judgments:
         )
         normal = pa.array(map(normalise_query, rows.column("query").to_pylist()), pa.string())
         self._rows = rows.set_column(0, "query", normal)
+
+    @functools.cached_property
+    def queries(self) -> Sequence[str]:
+        """Those of which most Pins were judged, up to `MOST_ASKED`."""
+        counts = self._rows.group_by("query").aggregate([("pin_id", "count_distinct")])
+        order = [("pin_id_count_distinct", "descending"), ("query", "ascending")]
+        return list(counts.sort_by(order).column("query").to_pylist()[:MOST_ASKED])
 
     def of(self, query: str) -> Levels:
         """The judged Pins of a query, and the mean level of each."""

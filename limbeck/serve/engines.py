@@ -95,10 +95,10 @@ def fill(engine: Engine, collection: str, store: Store) -> None:
 
 
 def _entries(store: Store, rows: np.ndarray) -> Iterator[Entry]:
-    for row, said in zip(rows.tolist(), store.texts.of(store.match_rows[rows])):
+    for pin_id, vector, said in zip(store.ids(rows), store.vectors_of(rows), store.says(rows)):
         texts = {field: " ".join(v) if isinstance(v := said[field], list) else v or "" for field in lexical.BOOSTS}
         terms = {field: lexical.terms(text) for field, text in texts.items()}
-        yield Entry(store.vectors.pin_ids[row], terms, store.vectors.matrix[row])
+        yield Entry(pin_id, terms, vector)
 
 
 def _ordered(hits: Hits) -> Hits:

@@ -1,4 +1,7 @@
-"""What all routes share: bodies read no further than they may be long, answers in JSON, and one shape of error."""
+"""What all routes share: bodies of a limited length, answers in JSON, and one shape of error.
+
+Browsers that open an address are told of an error on a page, all others in JSON.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -7,9 +10,10 @@ from typing import Any
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from limbeck.errors import InputError
+from limbeck.serve import bodies, page
 from limbeck.serve.engine import EngineDown
 from limbeck.serve.messages import MAX_BODY, Refused
 
@@ -18,12 +22,10 @@ log = logging.getLogger("limbeck.serve")
 
 async def body(request: Request) -> bytes:
     """The body; `Refused` where it is longer than `MAX_BODY`."""
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > MAX_BODY:
-            raise Refused(413, f"the body is longer than {MAX_BODY:,} bytes", "Send fewer or shorter documents")
-    return bytes(read)
+    read = await bodies.read(request, MAX_BODY)
+    if read is None:
+        raise Refused(413, f"the body is longer than {MAX_BODY:,} bytes", "Send fewer or shorter documents")
+    return read
 
 
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -31,40 +33,50 @@ def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = Non
     return Response(msgspec.json.encode(data), status, headers, "application/json")
 
 
-def error(status: int, said: str, remedy: str | None, headers: Mapping[str, str] | None = None) -> Response:
+def by_person(request: Request) -> bool:
+    """Whether a browser asks for a page."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _error(
+    request: Request, status: int, said: str, remedy: str | None, headers: Mapping[str, str] | None = None
+) -> Response:
     """What is wrong, and what to do about it."""
+    if by_person(request):
+        view = page.View(query=request.query_params.get("q", ""), error=said, remedy=remedy)
+        return HTMLResponse(page.render(view), status, {**page.HEADERS, **(headers or {})})
     return answer({"error": said, "remedy": remedy}, status, headers)
 
 
 async def _refused(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, Refused)
-    return error(refused.status, refused.error, refused.remedy, refused.headers)
+    return _error(request, refused.status, refused.error, refused.remedy, refused.headers)
 
 
 async def _input_error(request: Request, wrong: Exception) -> Response:
     assert isinstance(wrong, InputError)
-    return error(422, str(wrong.args[0]), wrong.remedy)
+    return _error(request, 422, str(wrong.args[0]), wrong.remedy)
 
 
 async def _engine_down(request: Request, down: Exception) -> Response:
     """The reason is for the operator: it may name hosts."""
     log.error("%s", down)
-    return error(503, "the search engine does not answer", "Try again later", {"Retry-After": "5"})
+    return _error(request, 503, "the search engine does not answer", "Try again later", {"Retry-After": "5"})
 
 
 async def _no_route(request: Request, missing: Exception) -> Response:
     assert isinstance(missing, HTTPException)
-    return error(missing.status_code, missing.detail.lower(), "GET / lists what there is", missing.headers)
+    return _error(request, missing.status_code, missing.detail.lower(), "GET / lists what there is", missing.headers)
 
 
 async def _gone(request: Request, left: Exception) -> Response:
     """The client went away while sending; nobody reads this."""
-    return error(400, "the request ended early", None)
+    return _error(request, 400, "the request ended early", None)
 
 
 async def _fault(request: Request, fault: Exception) -> Response:
     """Our own fault. The server's log has the traceback, the answer has not."""
-    return error(500, "something went wrong in the service", "Its log says what")
+    return _error(request, 500, "something went wrong in the service", "Its log says what")
 
 
 HANDLERS: Any = {

@@ -18,6 +18,7 @@ from limbeck.serve.understand import Understood
 MAX_QUERY = 1_000  # characters
 MAX_BODY = 1 << 20  # bytes
 MAX_DOCUMENTS = 1_000
+MOST_PAGES = 1_000_000  # of a board
 MOST_EXPLAINED = 20  # Pins of an answer: each is read again once for each of its sources
 EXAMPLE = 'Send {"query": "…", "documents": ["…", {"id": "…"}], "top_n": 10}'
 
@@ -123,6 +124,13 @@ class CompareRequest(msgspec.Struct):
     right: str = "student"
 
 
+class BoardRequest(msgspec.Struct):
+    """`GET /boards/{board_id}`, a page."""
+
+    page: Annotated[int, Meta(ge=1, le=MOST_PAGES)] = 1
+    q: str | None = None  # what the Pins are to be explained for
+
+
 class SimilarRequest(msgspec.Struct):
     """`GET /similar`."""
 
@@ -172,6 +180,11 @@ def read_level(parameters: Mapping[str, str]) -> int | None:
     if level and level not in map(str, LEVELS):
         raise Refused(422, f"there is no level {level!r}", "Levels are 1 to 5")
     return int(level) if level else None
+
+
+def read_board(parameters: Mapping[str, str]) -> BoardRequest:
+    """The request in a query string."""
+    return _converted(parameters, BoardRequest, "Ask /boards/BOARD?page=2")
 
 
 def read_similar(parameters: Mapping[str, str], most: int) -> SimilarRequest:

@@ -71,6 +71,7 @@ class _Seen:
         sent = Headers(scope=scope).get("x-request-id", "")
         self.id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         self.begun, self.status = time.perf_counter(), 500
+        scope.setdefault("state", {})["id"] = self.id
 
 
 def _route(scope: Scope) -> str:

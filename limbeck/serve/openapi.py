@@ -8,6 +8,7 @@ import msgspec
 
 from limbeck.serve.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 from limbeck.serve.messages import (
+    BoardRequest,
     CompareRequest,
     RerankAnswer,
     RerankRequest,
@@ -16,6 +17,7 @@ from limbeck.serve.messages import (
     SimilarAnswer,
     SimilarRequest,
 )
+from limbeck.serve.pins import PinsAnswer, PinsRequest
 from limbeck.serve.ranker import Pin
 from limbeck.serve.texts import TextsRequest, TextsResult
 
@@ -62,8 +64,15 @@ OPERATIONS = (
         EmbeddingsAnswer, {"input": ["red sofa", "a tall lamp"]},
     ),
     Operation("get", "/similar", "The Pins nearest to a Pin", SimilarRequest, SimilarAnswer, {"pin_id": "81", "k": 10}),
+    Operation(
+        "post", "/v1/pins", "Add, change and delete Pins", PinsRequest, PinsAnswer,
+        {"put": [{"id": "new-1", "title": "Red velvet sofa", "language": "en"}], "delete": ["old-7"]},
+    ),
     Operation("get", "/v1/pins/{pin_id}", "What is shown of a Pin", None, Pin, {"pin_id": "81"}),
     Operation("get", "/pins/{pin_id}", "A page: a Pin, and why it is found", None, None, {"pin_id": "81"}, "text/html"),
+    Operation(
+        "get", "/boards/{board_id}", "A page: the Pins of a board", BoardRequest, None, {"board_id": "7"}, "text/html"
+    ),
     Operation(
         "get", "/compare", "A page: two rankers side by side", CompareRequest, None, {"q": "red sofa"}, "text/html"
     ),
@@ -111,13 +120,11 @@ def _content(kind: type | None, shapes: Shapes, media: str = "application/json")
 
 def _parameters(operation: Operation, components: dict[str, Any]) -> list[dict[str, Any]]:
     """Those in the path, and of a GET those in the query string."""
+    asked = [("path", name, True, {"type": "string"}) for name in operation.example if f"{{{name}}}" in operation.path]
     if operation.method == "get" and operation.takes:
         schema = components[operation.takes.__name__]
-        asked = [("query", name, name in schema["required"], kind) for name, kind in schema["properties"].items()]
-    else:
-        asked = [
-            ("path", name, True, {"type": "string"}) for name in operation.example if f"{{{name}}}" in operation.path
-        ]
+        required = schema.get("required", ())
+        asked += [("query", name, name in required, kind) for name, kind in schema["properties"].items()]
     return [
         {"in": where, "name": name, "required": needed, "schema": schema}
         | ({"example": operation.example[name]} if name in operation.example else {})

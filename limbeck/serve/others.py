@@ -4,8 +4,9 @@ Each puts the student's first candidates into an order of its own. They are for 
 and are loaded when they are first asked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,14 +18,23 @@ from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace
 
 CANDIDATES = 50  # that are graded anew: the teacher reads each of them with the query
-Grade = Callable[[str, np.ndarray], np.ndarray]
+Grade = Callable[[str, Store, np.ndarray], np.ndarray]
+
+
+class Searches(Protocol):
+    """A whole ranker, of another workspace."""
+
+    def search(self, query: str, k: int, candidates: int) -> list[Any]:
+        """The `k` most relevant of up to `candidates` Pins found."""
 
 
 class Others:
     """The models beside the one that answers, by name."""
 
-    def __init__(self, ws: Workspace, store: Store) -> None:
+    def __init__(self, ws: Workspace, store: Store, beside: Mapping[str, Searches] | None = None) -> None:
+        """`beside` are whole rankers of other workspaces: each finds and grades with its own index."""
         self._store, self._loaded = store, dict[str, Grade]()
+        self.beside = beside or {}
         students = sorted(path.stem for path in (ws.root / "models").glob("student-*.json"))
         self._folders = {
             name: ws.folder(f"models/{name}") for name in ("teacher", *students) if ws.has(f"models/{name}")
@@ -35,29 +45,29 @@ class Others:
         """The teacher first, where it is there."""
         return tuple(self._folders)
 
-    def grade(self, name: str, query: str, rows: np.ndarray) -> np.ndarray:
-        """Five probabilities for each of the Pins in these rows of the store, float32 (n, 5), in their order."""
+    def grade(self, name: str, query: str, store: Store, rows: np.ndarray) -> np.ndarray:
+        """Five probabilities for each of the Pins in these rows of a store, float32 (n, 5), in their order."""
         if name not in self._loaded:
             load = self._teacher if name == "teacher" else self._student
             try:
                 self._loaded[name] = load(self._folders[name])
             except OSError:
                 raise InputError(f"{name} is being replaced", remedy="Ask again in a few seconds") from None
-        return self._loaded[name](query, rows)
+        return self._loaded[name](query, store, rows)
 
     def _teacher(self, folder: Path) -> Grade:
         teacher = TeacherGrader(folder, empty("composed"))
-        return lambda query, rows: teacher.grade_texts([query] * len(rows), self._store.composed(rows))
+        return lambda query, store, rows: teacher.grade_texts([query] * len(rows), store.composed(rows))
 
     def _student(self, folder: Path) -> Grade:
-        student, store = Student(folder), self._store
-        if tuple(student.features) != tuple(store.signals.names):
+        student = Student(folder)
+        if tuple(student.features) != tuple(self._store.signals.names):
             raise InputError(
                 f"{folder.name} was trained on other signals", remedy="`limbeck run RECIPE` trains it anew"
             )
 
-        def grade(query: str, rows: np.ndarray) -> np.ndarray:
-            features = store.signals.features(query, store.match_rows[rows])
+        def grade(query: str, store: Store, rows: np.ndarray) -> np.ndarray:
+            features = store.features(query, rows)
             return student.probabilities(student.vectors([query]), student.vectors(store.composed(rows)), features)
 
         return grade

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import jinja2
 
+from limbeck.index.boards import Board
 from limbeck.relevance import LEVEL_NAMES, LEVELS
 from limbeck.serve.compare import Column
 from limbeck.serve.ranker import Pin, Ranked, Similar
@@ -29,10 +30,19 @@ def _hashed(text: str) -> str:
 
 HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src {_hashed(_STYLE)}; script-src {_hashed(_SCRIPT)}; "
-    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept",
+}
+ORIGINS = {
+    "title": "the Pin’s own",
+    "description": "the Pin’s own",
+    "caption": "what its picture shows",
+    "board_titles": "boards that people saved it on",
+    "engaged_queries": "searches after which people clicked or saved it",
+    "link_title": "the page that it links to",
+    "link_description": "the page that it links to",
 }
 HasPicture = Callable[[str], bool]
 SIGNALS = {
@@ -50,7 +60,7 @@ SIGNALS = {
 class View:
     """What every page shows: the form as it was sent, and what was wrong with it, if anything."""
 
-    pins: int
+    pins: int | None = None  # that can be found, where that is known
     query: str = ""
     language: str = ""
     error: str | None = None
@@ -65,6 +75,8 @@ class SearchView(View):
     level: int | None = None
     degraded: str | None = None
     spelled: str | None = None
+    tried: Sequence[str] = ()  # queries to begin with
+    some: Sequence[Pin] = ()  # to look at before
 
     @property
     def results(self) -> Sequence[Ranked] | None:
@@ -91,6 +103,23 @@ class PinView(View):
     sources: Sequence[Said] = ()
     signals: Sequence[Told] = ()
     similar: Sequence[Similar] = ()
+    boards: Sequence[Board] = ()  # the largest of those that it is on
+    on: int = 0  # how many there are
+
+
+@dataclass(frozen=True)
+class PanelView(PinView):
+    """The part of a Pin's page that opens beside the feed."""
+
+
+@dataclass(frozen=True)
+class BoardView(View):
+    """A board, and one page of its Pins."""
+
+    board: Board | None = None
+    held: Sequence[Pin] = ()
+    page: int = 1
+    pages: int = 1
 
 
 @dataclass(frozen=True)
@@ -104,7 +133,7 @@ class CompareView(View):
     judgments: Mapping[str, float] = field(default_factory=dict)
 
 
-def render(view: View, has_picture: HasPicture) -> str:
+def render(view: View, has_picture: HasPicture = lambda image: False) -> str:
     """The page as HTML."""
 
     def picture(image: str | None) -> str | None:
@@ -161,13 +190,17 @@ _ENVIRONMENT.globals.update(
     named=named,
     asked=asked,
     path=lambda pin_id: quote(pin_id, safe=""),
+    origin=lambda source: ORIGINS.get(source, ""),
     signal=lambda name: SIGNALS.get(name, name),
     names=LEVEL_NAMES,
     style=_STYLE,
     script=_SCRIPT,
 )
 _TEMPLATES: Mapping[type[View], jinja2.Template] = {
+    View: _ENVIRONMENT.get_template("frame.html"),
     SearchView: _ENVIRONMENT.get_template("search.html"),
     PinView: _ENVIRONMENT.get_template("pin.html"),
+    PanelView: _ENVIRONMENT.get_template("panel.html"),
+    BoardView: _ENVIRONMENT.get_template("board.html"),
     CompareView: _ENVIRONMENT.get_template("compare.html"),
 }

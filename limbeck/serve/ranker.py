@@ -1,15 +1,17 @@
 """Relevance of Pins and of documents to a query, and their order: all of the service but HTTP."""
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
 from limbeck.errors import InputError
+from limbeck.index.boards import Boards
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
 from limbeck.serve.blend import Blender
@@ -26,6 +28,15 @@ FILTERED_MORE = 4
 OWN = ("text match", "nearest vectors", "student")  # the rankers that every service has
 Fields = Mapping[str, object]
 Stage = Callable[[str], contextlib.AbstractContextManager[None]]
+
+
+class Graded(NamedTuple):
+    """What the model saw and said of one query and some Pins, row for row."""
+
+    rows: np.ndarray  # of the store (n,)
+    query: np.ndarray  # its vector (1, d)
+    features: np.ndarray  # (n, f)
+    probabilities: np.ndarray  # (n, 5)
 
 
 def untimed(stage: str) -> contextlib.AbstractContextManager[None]:
@@ -92,6 +103,7 @@ class Ranker:
         """Without `blend`, a search is in the order of relevance alone."""
         self._store, self._stage, self._pace, self._others = store, stage, Pace(), others
         self.caches = caches or Caches()
+        self._note: Callable[[Graded], None] = lambda graded: None
         self._queries = self.caches.queries(store.student, store.digest)
         self._retriever = retriever or FusedRetriever(store.lexical, store.nearest, self._queries)
         self._understander = Understander(store.understanding)
@@ -104,6 +116,25 @@ class Ranker:
     def model(self) -> str:
         """The name of the student that grades."""
         return self._store.model
+
+    @property
+    def store(self) -> Store:
+        """What it ranks."""
+        return self._store
+
+    def over(self, store: Store) -> "Ranker":
+        """The same ranker over another state of its index: student and caches stay."""
+        other = copy.copy(self)
+        other._store = store
+        other._retriever = FusedRetriever(store.lexical, store.nearest, self._queries)
+        other._blender = self._blender.over(store) if self._blender else None
+        return other
+
+    def watched(self, note: Callable[[Graded], None]) -> "Ranker":
+        """The same ranker, which tells what it graded, and by what."""
+        other = copy.copy(self)
+        other._note = note
+        return other
 
     def search(
         self,
@@ -136,15 +167,18 @@ class Ranker:
     @property
     def rankers(self) -> tuple[str, ...]:
         """Those that can be set side by side."""
-        return (*OWN, *(self._others.names if self._others else ()))
+        return (*OWN, *((*self._others.names, *self._others.beside) if self._others else ()))
 
     def first(self, ranker: str, query: str, k: int, candidates: int) -> list[Ranked]:
         """The first `k` Pins by one of `rankers`. Models give their own grades; with others, the student gives them."""
         if ranker == "student":
             return self.search(query, k, candidates)
+        if self._others and ranker in self._others.beside:
+            return self._others.beside[ranker].search(query, k, candidates)
         if self._others and ranker in self._others.names:
             pins = self.search(query, CANDIDATES, candidates)
-            grades = _grades(self._others.grade(ranker, query, self._store.rows([pin.pin_id for pin in pins])))
+            rows = self._store.rows([pin.pin_id for pin in pins])
+            grades = _grades(self._others.grade(ranker, query, self._store, rows))
             return _in_order([msgspec.structs.replace(pin, **grade) for pin, grade in zip(pins, grades)])[:k]
         if ranker == "text match":
             found = self._store.lexical.search(query, k)
@@ -177,7 +211,7 @@ class Ranker:
 
     def says(self, pin_id: str) -> dict[str, Any]:
         """What a Pin says, by source, as far as the student reads it; `UnknownPins` where the index lacks it."""
-        [said] = self._store.texts.of(self._store.match_rows[self._known([pin_id])])
+        [said] = self._store.says(self._known([pin_id]))
         return {source: said[source] for source in self._store.text.sources if said[source]}
 
     def why(self, query: str, pin_id: str) -> Why:
@@ -190,8 +224,7 @@ class Ranker:
 
     def similar(self, pin_id: str, k: int) -> list[Similar]:
         """The `k` Pins whose vectors are nearest to a Pin's, nearest first; `UnknownPins` where there is none."""
-        row = self._known([pin_id])[0]
-        near = self._store.nearest.search(self._store.vectors.matrix[row], k + 1)
+        near = self._store.nearest.search(self._store.vectors_of(self._known([pin_id]))[0], k + 1)
         scores = {pin: score for pin, score in near if pin != pin_id}
         rows = self._store.rows(list(scores))
         pins = self._store.shown(rows[rows >= 0])
@@ -201,6 +234,22 @@ class Ranker:
         """What is shown of a Pin; `UnknownPins` where the index lacks it."""
         [shown] = self._store.shown(self._known([pin_id]))
         return Pin(**shown)
+
+    def some(self, k: int) -> list[Pin]:
+        """About `k` Pins, spread evenly over the index."""
+        count = len(self._store.match_rows)
+        rows = np.unique(np.linspace(0, count, k, endpoint=False, dtype=np.int64))
+        return self.pins(self._store.ids(rows[rows < count]))
+
+    def pins(self, pin_ids: Sequence[str]) -> list[Pin]:
+        """What is shown of those of these Pins that the index has, in their order."""
+        rows = self._store.rows(pin_ids)
+        return [Pin(**pin) for pin in self._store.shown(rows[rows >= 0])]
+
+    @property
+    def boards(self) -> Boards | None:
+        """Which boards Pins are on; None where the workspace has no boards."""
+        return self._store.boards
 
     def _found(self, query: str, k: int) -> list[str]:
         """Ids of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
@@ -229,10 +278,11 @@ class Ranker:
         with self._stage("embed"):
             vector = self._queries.vectors([query])
         with self._stage("features"):
-            features = store.signals.features(query, store.match_rows[rows])
+            features = store.features(query, rows)
         with self._stage("grade"):
-            found = store.student.probabilities(vector, store.vectors.matrix[rows], features)
+            found = store.student.probabilities(vector, store.vectors_of(rows), features)
         self._pace.measured(len(rows), time.perf_counter() - begun)
+        self._note(Graded(rows, vector, features, found))
         return found
 
     def _grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:

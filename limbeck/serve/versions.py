@@ -13,13 +13,13 @@ from typing import Protocol
 import numpy as np
 
 from limbeck.errors import InputError, WorkspaceError
-from limbeck.index import understanding
+from limbeck.index import boards, understanding
 from limbeck.index.store import MADE_OF
 from limbeck.serve.ranker import Ranker
 from limbeck.signals.joined import OPTIONAL
 from limbeck.workspace import Workspace
 
-PARTS = (*MADE_OF, *OPTIONAL, understanding.NAME)
+PARTS = (*MADE_OF, *OPTIONAL, understanding.NAME, boards.NAME)
 TRIAL = "warm up"  # any query and title: it compiles what is compiled late, and reads the memory maps
 Version = tuple[str, ...]
 
@@ -30,13 +30,26 @@ class Current(Protocol):
     ranker: Ranker
     refused: str | None
 
+    def catch_up(self) -> None:
+        """Let it know all that was written until now."""
+        ...
+
 
 class Versions:
     """The ranker of the newest good version in a workspace."""
 
-    def __init__(self, ws: Workspace, open_: Callable[[Workspace], Ranker]) -> None:
-        """Open the present version; `InputError` or `WorkspaceError` where there is none that can serve."""
-        self._ws, self._open = ws, open_
+    def __init__(
+        self,
+        ws: Workspace,
+        open_: Callable[[Workspace], Ranker],
+        caught_up: Callable[[Ranker], Ranker] = lambda ranker: ranker,
+    ) -> None:
+        """Open the present version; `InputError` or `WorkspaceError` where there is none that can serve.
+
+        `caught_up` gives a version what was written since it was opened; itself where nothing was.
+        """
+        self._ws, self._open, self._caught_up = ws, open_, caught_up
+        self._lock = threading.Lock()  # held by whoever puts another ranker in place
         self._seen = self._present()
         self.ranker = self._tried()
         self.refused: str | None = None
@@ -57,8 +70,15 @@ class Versions:
             return "refused"
         if self._present() != present:  # a run wrote on meanwhile: look again at what it leaves
             return None
-        self._seen, self.refused, self.ranker = present, None, ranker
+        ranker = self._caught_up(ranker)  # most of it, while others may still write
+        with self._lock:
+            self._seen, self.refused, self.ranker = present, None, self._caught_up(ranker)
         return "taken"
+
+    def catch_up(self) -> None:
+        """Let the version that answers know all that was written until now."""
+        with self._lock:
+            self.ranker = self._caught_up(self.ranker)
 
     def watch(self, seconds: float, heard: Callable[[str, str], None]) -> Callable[[], None]:
         """Look every so many seconds in a thread of its own; `heard` is told of each outcome. Returns how to stop."""

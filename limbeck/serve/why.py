@@ -50,9 +50,9 @@ def plain(source: str, value: str | list[str]) -> Said:
 
 def why(store: Store, query: str, vector: np.ndarray, row: int) -> Why:
     """Why the Pin in a row of the vectors has its level; `vector` (1, d) is the query's."""
-    [pin] = store.texts.of([store.match_rows[row]])
+    [pin] = store.says(np.asarray([row]))
     said = {source: value for source in store.text.sources if (value := pin[source])}
-    features = store.signals.features(query, store.match_rows[[row]])[0]
+    features = store.features(query, np.asarray([row]))[0]
     sources = _sources(store, query, vector, said, features)
     return Why(
         tuple(Said(source, *_marked(query, value), effect) for (source, value), effect in zip(said.items(), sources)),
@@ -79,7 +79,10 @@ def _told(store: Store, vector: np.ndarray, row: int, features: np.ndarray) -> t
             rows.append(features.copy())
             rows[-1][columns] = np.nan
     effects = _falls(
-        store, vector, np.broadcast_to(store.vectors.matrix[row], (len(rows), len(vector[0]))), np.stack(rows)
+        store,
+        vector,
+        np.broadcast_to(store.vectors_of(np.asarray([row])), (len(rows), len(vector[0]))),
+        np.stack(rows),
     )
     told = (Told(name, effect) for name, effect in zip(known, effects))
     return tuple(sorted(told, key=lambda t: (-abs(t.effect), t.signal)))

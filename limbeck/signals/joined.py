@@ -52,9 +52,13 @@ class Joined:
         unknown = np.full(len(documents), -1, dtype=np.int64)
         return self._beside(self.match.features_of(query, documents), [query], np.zeros_like(unknown), unknown, base)
 
-    def over(self, pin_texts: pa.Table, base: np.ndarray) -> "Joined":
-        """The features of other Pins (pin_texts), known to the signals by their untuned vectors (n, d) alone."""
-        return Joined(self.match.over(pin_texts), [_OfOthers(signal, base) for signal in self._signals])
+    def over(self, pin_texts: pa.Table, base: np.ndarray, known: np.ndarray | None = None) -> "Joined":
+        """The features of other Pins (pin_texts), known to the signals by their untuned vectors (n, d) alone.
+
+        Those of them that are Pins of the index which say something new have its row in `known` (n,), others −1.
+        """
+        known = np.full(len(base), -1, dtype=np.int64) if known is None else known
+        return Joined(self.match.over(pin_texts), [_OfOthers(signal, base, known) for signal in self._signals])
 
     def _beside(
         self,
@@ -70,16 +74,17 @@ class Joined:
 
 
 class _OfOthers:
-    """A signal to which every Pin is unknown but for what it says."""
+    """A signal to which Pins are unknown but for what they say, or known as others."""
 
-    def __init__(self, signal: Signal, base: np.ndarray) -> None:
+    def __init__(self, signal: Signal, base: np.ndarray, known: np.ndarray) -> None:
         self._signal, self.groups = signal, signal.groups
+        self._known = np.append(known, -1)
         self._base = np.concatenate([base, np.full((1, base.shape[1]), np.nan, np.float32)])
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
-        return self._signal.columns(queries, asked, np.full_like(rows, -1), self._base[rows])
+        return self._signal.columns(queries, asked, self._known[rows], self._base[rows])
 
 
 def open(ws: Workspace, read: Read, past: pa.Table | None = None) -> Joined:

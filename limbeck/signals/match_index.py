@@ -1,9 +1,10 @@
 """The Pins' terms and how rare each is, built once, memory-mapped: what match features are computed from.
 
-A folder of `.npy` arrays (never pickled), `terms.arrow` (term, Pins that have it) and `pins.arrow` (pin_id).
+A folder of `.npy` arrays (never pickled), and the columns of terms and of pin_ids with their tables (`lookup.py`).
 """
 
 import copy
+import functools
 import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +13,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.feather as feather
 
+from limbeck import lookup
 from limbeck.signals import grams
 from limbeck.signals.match import APART, FIELDS, NAMES, Terms, features
 from limbeck.signals.tokens import MOST_CHARACTERS, surfaces, terms_of
-from limbeck.signals.vocabulary import Vocabulary
+from limbeck.signals.vocabulary import Numbers, Vocabulary
 
-VERSION = 2  # raise it when the same texts are to give another index: workspaces then rebuild theirs
+VERSION = 3  # raise it when the same texts are to give another index: workspaces then rebuild theirs
+SAMPLED = 100_000  # Pins whose number of terms is counted
 
 
 class MatchIndex:
@@ -29,20 +31,23 @@ class MatchIndex:
     groups = ()  # a match feature is never missing
 
     def __init__(self, folder: Path) -> None:
-        found = feather.read_table(folder / "terms.arrow")
-        self.pin_ids: list[str] = feather.read_table(folder / "pins.arrow").column("pin_id").to_pylist()
-        self._row = {p: i for i, p in enumerate(self.pin_ids)}
-        counts = found.column("pins").to_numpy()
-        self._vocabulary = Vocabulary(found.column("term").to_pylist(), counts, len(self.pin_ids))
-        self._number: Mapping[str, int] | None = None  # of the Pins' terms, where that is not the vocabulary's
+        self.pins = lookup.open(folder, "pins")
+        counts = np.asarray(np.load(folder / "frequency.npy", mmap_mode="r"))
+        self._vocabulary = Vocabulary(lookup.open(folder, "terms"), counts, len(self.pins))
+        self._number: Numbers | None = None  # of the Pins' terms, where that is not the vocabulary's
         # As plain arrays: the kernel takes ten times as long to look at a `memmap` of the same memory.
         self._pins = Terms(*(np.asarray(np.load(folder / f"{a}.npy", mmap_mode="r")) for a in Terms._fields))
         statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
         self._mean_lengths = np.asarray(statistics["mean_lengths"], dtype=np.float32)
 
+    @property
+    def pin_ids(self) -> list[str]:
+        """The Pins, row by row; a list as long as the catalogue."""
+        return list(self.pins.texts.to_pylist())
+
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Row numbers of Pins, int64 (n,); −1 for unknown ones."""
-        return np.fromiter((self._row.get(p, -1) for p in pin_ids), np.int64, len(pin_ids))
+        return self.pins.rows(pin_ids)
 
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Features of one query and many Pins, float32 (n, f), named by `names`."""
@@ -76,10 +81,15 @@ class MatchIndex:
         builder, other = _Builder(), copy.copy(self)
         for row in pin_texts.select(list(FIELDS)).to_pylist():
             builder.add(row)
-        other.pin_ids = pin_texts.column("pin_id").to_pylist()
-        other._row = {p: i for i, p in enumerate(other.pin_ids)}
+        other.pins = lookup.of(pin_texts.column("pin_id").combine_chunks())
         other._pins, other._number = builder.terms(), builder.number
         return other
+
+    @functools.cached_property
+    def mean_terms(self) -> np.ndarray:
+        """How many terms the Pins have on average in each field, (fields,); of many Pins, evenly spaced ones tell."""
+        counts = np.diff(self._pins.offsets[:: max(1, len(self.pins) // SAMPLED)], axis=1)
+        return np.maximum(counts.mean(axis=0), 1.0)
 
     def ideal(self, query: str) -> float:
         """The BM25 that a query reaches where every term is found once in a text of mean length."""
@@ -143,9 +153,9 @@ def build(pin_texts: Iterable[pa.Table], out: Path) -> None:
     found = builder.terms()
     for name, values in found._asdict().items():
         np.save(out / f"{name}.npy", values, allow_pickle=False)
-    counts = pa.table({"term": pa.array(builder.number, pa.string()), "pins": pa.array(builder.frequency, pa.int64())})
-    feather.write_feather(counts, out / "terms.arrow", compression="uncompressed")
-    feather.write_feather(pa.table({"pin_id": pa.array(pins, pa.string())}), out / "pins.arrow")
+    np.save(out / "frequency.npy", np.asarray(builder.frequency, dtype=np.int64), allow_pickle=False)
+    lookup.save(list(builder.number), out, "terms")
+    lookup.save(pins, out, "pins")
     (out / "statistics.json").write_text(json.dumps({"mean_lengths": _mean_lengths(found)}), encoding="utf-8")
 
 

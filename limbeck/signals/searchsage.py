@@ -83,14 +83,14 @@ class SearchSage:
     def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
         """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
         self._read, self.towers = read, Towers.load(folder)
-        self._pins = np.concatenate([vectors(folder, pin_ids), np.full((1, SIZE), np.nan, np.float32)])
+        self._pins, self._row = _mapped(folder, pin_ids)
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
         """As `Signal.columns`."""
         query = self.towers.queries(self._read(queries))[asked] if queries else np.zeros((0, SIZE), np.float32)
-        pin = self._pins[rows]
+        pin = _taken(self._pins, self._row[rows])
         if base is not None:
             pin = np.where((rows < 0)[:, None], self.towers.pins(base), pin)
         return np.concatenate([query, pin, np.einsum("nd,nd->n", query, pin)[:, None]], axis=1)
@@ -98,10 +98,23 @@ class SearchSage:
 
 def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
     """Vectors of Pins that `build` wrote, float32 (n, SIZE); NaN for Pins that had no text then."""
+    found, row = _mapped(folder, pin_ids)
+    return _taken(found, row[:-1])
+
+
+def _mapped(folder: Path, pin_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors as they lie on the disk, and where each Pin's is: −1 for those that had no text; one more, −1."""
     known = feather.read_table(folder / "pins.arrow").column("pin_id")
     found = np.asarray(np.load(folder / "pins.npy", mmap_mode="r"))
     row = pc.fill_null(pc.index_in(pa.array(pin_ids, pa.string()), known), -1).to_numpy()
-    return np.concatenate([found, np.full((1, found.shape[1]), np.nan, np.float32)])[row]
+    return found, np.append(row, -1).astype(np.int32)
+
+
+def _taken(found: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Rows of the vectors; NaN where there is none."""
+    if not len(found):
+        return np.full((len(row), found.shape[1]), np.nan, np.float32)
+    return np.where((row >= 0)[:, None], found[row], np.float32(np.nan))
 
 
 def engaged(exposures: Sequence[Path], allowed: Callable[[str], bool]) -> pa.Table:

@@ -1,9 +1,11 @@
 """The terms of an index, how rare each is, and queries in terms of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
+from limbeck.lookup import Lookup
 from limbeck.signals import grams
 from limbeck.signals.match import MOST_TERMS, WORD, Queries
 from limbeck.signals.tokens import MOST_CHARACTERS, is_number, is_word, stem, surfaces, terms_of
@@ -12,21 +14,32 @@ LEAST_HALF = 3  # characters of a word that another may be made of
 COMMON = 1_000  # a word that one in so many Pins has is taken as it stands: "carpet" is no "car pet"
 
 
+class Numbers(Protocol):
+    """Terms by number: a dict, or a `Lookup`."""
+
+    def get(self, term: str, default: int, /) -> int:
+        """The number of a term."""
+        ...
+
+    def __contains__(self, term: object, /) -> bool: ...
+
+
 class Vocabulary:
     """Terms by number, in how many Pins each is, and how many Pins there are."""
 
-    def __init__(self, terms: Sequence[str], frequency: np.ndarray, pins: int) -> None:
-        self.number = {t: i for i, t in enumerate(terms)}
+    def __init__(self, terms: Lookup, frequency: np.ndarray, pins: int) -> None:
+        self.number: Numbers = terms
         self._frequency, self._pins = frequency, pins
-        found = np.append(frequency, 0)
-        # BM25's inverse document frequency, over all fields together; never negative. The last one is of unknown terms.
-        self._rarity = np.log1p((pins - found + 0.5) / (found + 0.5)).astype(np.float32)
 
     def rarity(self, terms: Sequence[str]) -> np.ndarray:
-        """How rare terms are, float32 (n,)."""
-        return self._rarity[np.fromiter((self.number.get(t, -1) for t in terms), np.int64, len(terms))]
+        """How rare terms are, float32 (n,): BM25's inverse document frequency over all fields together, never negative.
 
-    def ask(self, queries: Sequence[str], number: Mapping[str, int] | None = None) -> Queries:
+        Of unknown terms it is that of terms which no Pin has.
+        """
+        found = np.fromiter(map(self._pins_with, terms), np.int64, len(terms))
+        return np.log1p((self._pins - found + 0.5) / (found + 0.5)).astype(np.float32)
+
+    def ask(self, queries: Sequence[str], number: Numbers | None = None) -> Queries:
         """Queries for the kernel. `number` numbers the terms of Pins from outside; rarity is this vocabulary's."""
         number = self.number if number is None else number
         asked = [_read(q) for q in queries]
@@ -64,8 +77,8 @@ class Vocabulary:
         return min(map(self._pins_with, terms))
 
     def _pins_with(self, term: str) -> int:
-        known = self.number.get(term)
-        return 0 if known is None else int(self._frequency[known])
+        known = self.number.get(term, -1)
+        return 0 if known < 0 else int(self._frequency[known])
 
 
 def _read(query: str) -> list[tuple[str, str]]:

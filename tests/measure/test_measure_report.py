@@ -168,6 +168,16 @@ def test_every_plot_is_well_formed_and_inside_its_frame(contents):
             assert all(0 <= float(line.attrib[a]) <= height for a in ("y1", "y2"))
 
 
+def test_every_line_of_the_learning_curve_has_a_shape_of_its_own(contents):
+    drawn = re.search(r'<section id="curve".*?</section>', render(contents), re.S).group()
+    marks = re.findall(r'class="mark (s\d)"', drawn[drawn.index("legend") :])
+    assert len(marks) == len(set(marks)) == len({p.grader for p in contents.curve}) == 2
+
+
+def test_an_interval_below_zero_is_not_taken_for_a_difference():
+    assert wording.decimals(-0.0414) == "−0.041"
+
+
 def test_series_differ_by_shape():
     shapes = [re.sub(r"s\d", "", str(svg.marker(i, 10, 10))) for i in range(svg.SERIES)]
     assert len(set(shapes)) == svg.SERIES

@@ -23,17 +23,20 @@ MODELS = {"models/teacher", "models/student", "models/student-30", "models/stude
 INDEXES = {
     "images/pins",
     "evidence/parts",
+    "evidence/problems",
     "signals/match",
     "signals/engagement",
     "signals/searchsage",
     "index/lexical",
     "index/texts",
+    "index/boards",
     "index/understanding",
     "index/nearest",
+    "index/catalogue",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
 VECTORS = {"encoder_vectors", "signals/searchsage"}
-SEARCHABLE = {"pin_vectors", "index/nearest"}
+SEARCHABLE = {"pin_vectors", "index/nearest", "index/catalogue"}
 
 
 def test_a_run_makes_every_table_model_and_index(finished):

@@ -8,3 +8,6 @@ from typing import Any
 class Fixed:
     ranker: Any
     refused: str | None = None
+
+    def catch_up(self):
+        pass

@@ -11,7 +11,7 @@ from tiny_models import write_encoder
 from tokenizers import Tokenizer
 
 from limbeck import records
-from limbeck.index import lexical, nearest, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, understanding
 from limbeck.index import texts as texts_index
 from limbeck.settings import Student, Text
 from limbeck.signals import engagement, joined, match_index, searchsage
@@ -95,6 +95,28 @@ def write_searchsage(ws, composed, backbone):
     )
 
 
+def write_boards(ws):
+    """A board of every Pin, an untitled one of all lamps, and one with a hostile title that shares some of both."""
+    titles = {"b/1": "Everything", "lamps": None, "hostile": HOSTILE}
+    held = {"b/1": range(50), "lamps": range(1, 50, 8), "hostile": range(1, 50, 16)}
+    saves = [
+        {
+            "board_id": board,
+            "pin_id": f"pin{i:02d}",
+            "user_id": "u",
+            "saved_at": datetime(2026, 1, 1 + i % 28, tzinfo=UTC),
+        }
+        for board, pins in held.items()
+        for i in pins
+    ]
+    rows = [{"board_id": board, "title": title} for board, title in titles.items()]
+    for name, some in (("boards", rows), ("saves", saves)):
+        table = pa.Table.from_pylist(some, schema=records.schema(name))
+        ws.write_table(name, Made(), {"00000": lambda table=table: table})
+    build = lambda out, _: boards.build(ws.table("pins"), ws.table("boards"), ws.shards("saves"), out)  # noqa: E731
+    ws.write_folder(boards.NAME, Made(), build)
+
+
 def write_vectors(ws, composed, student):
     vectors = student.vectors(composed.column("text").to_pylist())
     columns = {
@@ -107,6 +129,14 @@ def write_vectors(ws, composed, student):
     ws.write_folder(
         "index/nearest", ws.made_from(["pin_vectors"]), lambda out, _: nearest.build(pa.table(columns), out)
     )
+    write_catalogue(ws)
+
+
+def write_catalogue(ws):
+    """The catalogue of the Pins' present vectors and the present pins table."""
+    vectors, pins = ws.table("pin_vectors"), ws.table("pins")
+    made = ws.made_from(["pin_vectors", "pins"])
+    ws.write_folder("index/catalogue", made, lambda out, _: catalogue.build(vectors, pins, out))
 
 
 def write_pictures(folder, rows):
@@ -133,6 +163,7 @@ def make_workspace(root):
     ws.write_folder("signals/match", Made(), lambda out, _: match_index.build([texts], out))
     words = functools.partial(understanding.build, lambda name: [ws.table(name)], [])
     ws.write_folder(understanding.NAME, Made(), lambda out, _: words(out))
+    write_boards(ws)
     write_log(ws)
     write_searchsage(ws, composed, backbone)
     signals = joined.open(ws, lambda texts: np.zeros((len(texts), 32), np.float32))

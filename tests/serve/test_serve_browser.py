@@ -16,7 +16,16 @@ from limbeck.serve import app
 from limbeck.serve.compare import Judgments
 from limbeck.settings import Serve
 
-PAGES = ("/", "/?q=red+sofa", "/?q=red+sofa&level=9", "/pins/pin30?q=red+sofa", "/compare?q=red+sofa")
+PAGES = (
+    "/",
+    "/?q=red+sofa",
+    "/?q=red+sofa&language=xx&level=1",
+    "/?q=red+sofa&level=9",
+    "/pins/pin01?q=red+sofa",
+    "/boards/b%2F1",
+    "/compare?q=red+sofa",
+    "/nothing",
+)
 JUDGED = pa.table({"query": ["red sofa"], "pin_id": ["pin00"], "level": [2]})
 
 
@@ -64,17 +73,45 @@ def test_from_the_box_to_the_reasons_by_keyboard_alone(browser, url):
         page.keyboard.type("red sofa")  # the box has the focus
         page.keyboard.press("Enter")
         page.wait_for_selector(".results")
-        link = page.locator(".reasons a").first
+        link = page.locator("a.reasons").first
         link.focus()
         page.keyboard.press("Enter")
-        page.wait_for_selector(".verdict")
-        assert page.locator("mark").count()
+        page.wait_for_selector("dialog[open] .verdict")
+        assert page.locator("dialog mark").count()
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog", state="hidden")
+        assert page.evaluate("document.activeElement.className") == "reasons"
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog[open] .onward")
+        page.locator("dialog .onward").press("Enter")
+        page.wait_for_selector(".whole .verdict")
         page.get_by_role("link", name="Compare rankers").press("Enter")
         page.wait_for_selector(".columns")
         page.get_by_label("The left ranker").select_option("student")
         page.get_by_role("button", name="Compare").press("Enter")
         page.wait_for_url("**left=student**")
         assert page.locator(".lines path.same").count() == 10
+
+
+def test_what_opens_beside_the_feed_can_be_read_and_fits(browser, url):
+    for width, scheme in ((360, "dark"), (1600, "light")):
+        with opened(
+            browser, f"{url}/?q=red+sofa", viewport={"width": width, "height": 900}, color_scheme=scheme
+        ) as page:
+            page.locator("a.reasons").first.click()
+            page.wait_for_selector("dialog[open] .verdict")
+            assert chromium.faults(page) == []
+            assert page.eval_on_selector("dialog", "d => d.scrollWidth <= d.clientWidth")
+            page.get_by_role("button", name="Close").click()
+            page.wait_for_selector("dialog", state="hidden")
+            assert page.complaints == []
+
+
+def test_where_the_reasons_cannot_be_had_their_page_says_why(browser, url):
+    with opened(browser, f"{url}/?q=red+sofa") as page:
+        page.route("**/*panel=1", lambda route: route.fulfill(status=429))
+        page.locator("a.reasons").first.click()
+        page.wait_for_selector(".whole")
 
 
 TALLER = """() => {
@@ -84,14 +121,15 @@ TALLER = """() => {
 BOXES = "all => all.map(e => e.getBoundingClientRect()).map(r => [r.x, r.y, r.height])"
 
 
-def test_pins_stand_as_close_as_they_fit_in_the_order_in_which_they_are_read(browser, url):
-    with opened(browser, f"{url}/?q=red+sofa", viewport={"width": 1200, "height": 900}) as page:
+@pytest.mark.parametrize(("width", "most"), [(360, 1), (1200, 4)])
+def test_pins_stand_as_close_as_they_fit_in_the_order_in_which_they_are_read(browser, url, width, most):
+    with opened(browser, f"{url}/?q=red+sofa", viewport={"width": width, "height": 900}) as page:
         page.wait_for_load_state("networkidle")  # pictures have their heights
         page.evaluate(TALLER)
         boxes = page.eval_on_selector_all(".results > .pin", BOXES)
         assert [y for _, y, _ in boxes] == sorted(y for _, y, _ in boxes)
         lanes = {x: [(y, height) for other, y, height in boxes if other == x] for x, _, _ in boxes}
-        assert len(lanes) > 2
+        assert len(lanes) == most
         for lane in lanes.values():
             for (y, height), (below, _) in itertools.pairwise(lane):
                 assert below - (y + height) == pytest.approx(16, abs=2.5)  # in whole pixels
@@ -107,7 +145,10 @@ def test_where_an_answer_takes_long_the_page_says_so(browser, url):
 
 
 def test_lines_begin_and_end_at_their_rows(browser, url):
-    with opened(browser, f"{url}/compare?q=red+sofa&left=student", viewport={"width": 1200, "height": 900}) as page:
-        lines, rows = (page.locator(selector).bounding_box() for selector in (".lines", ".column:first-child ol"))
-        assert lines["y"] == pytest.approx(rows["y"], abs=1)
-        assert lines["height"] == pytest.approx(rows["height"], abs=1)
+    for width in (360, 1200):
+        with opened(
+            browser, f"{url}/compare?q=red+sofa&left=student", viewport={"width": width, "height": 900}
+        ) as page:
+            lines, rows = (page.locator(selector).bounding_box() for selector in (".lines", ".column:first-child ol"))
+            assert lines["y"] == pytest.approx(rows["y"], abs=1)
+            assert lines["height"] == pytest.approx(rows["height"], abs=1)

@@ -42,7 +42,7 @@ def ranker(ws):
 
 def graded(ranker, name):
     store = ranker._store
-    return store, ranker._others.grade(name, QUERY, store.rows(PINS))
+    return store, ranker._others.grade(name, QUERY, store, store.rows(PINS))
 
 
 def test_all_models_of_the_workspace_are_rankers(ranker):
@@ -71,9 +71,8 @@ def test_the_first_are_the_students_candidates_in_that_models_order(ranker, name
     found = ranker.first(name, QUERY, 10, 500)
     levels = [pin.expected_level for pin in found]
     assert levels == sorted(levels, reverse=True)
-    everything = ranker._others.grade(
-        name, QUERY, ranker._store.rows([p.pin_id for p in ranker.search(QUERY, 50, 500)])
-    )
+    rows = ranker.store.rows([p.pin_id for p in ranker.search(QUERY, 50, 500)])
+    everything = ranker._others.grade(name, QUERY, ranker.store, rows)
     assert levels == pytest.approx(sorted(expected_level(everything).tolist(), reverse=True)[:10], abs=5e-3)
 
 
@@ -83,4 +82,4 @@ def test_a_model_that_is_gone_is_told_apart_from_a_fault(ws, tmp_path):
     others = Others(copy, store)
     shutil.rmtree(copy.folder("models/teacher"))
     with pytest.raises(InputError, match="teacher is being replaced"):
-        others.grade("teacher", QUERY, store.rows(PINS))
+        others.grade("teacher", QUERY, store, store.rows(PINS))

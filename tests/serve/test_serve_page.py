@@ -37,8 +37,11 @@ def test_a_result_shows_title_level_and_expected_level():
 def test_facets_count_languages_and_levels_and_keep_the_other_choice():
     html = rendered(pin(), pin(level=5), pin(language="de"), query="oak shelf", language="de")
     assert 'href="/?q=oak+shelf&amp;language=en">en <span class="number">2</span>' in html
-    assert 'href="/?q=oak+shelf&amp;language=de&amp;level=5">5 <span class="number">1</span>' in html
-    assert html.index(">5 <span") < html.index(">4 <span")
+    assert (
+        'href="/?q=oak+shelf&amp;language=de&amp;level=5"><span class="badge l5" title="highly relevant">5</span> '
+        in html
+    )
+    assert html.index("&amp;level=5") < html.index("&amp;level=4")
     assert '<a href="/?q=oak+shelf">any language</a>' in html
     assert rendered(pin(), query="shelf").count("facets") == rendered(query="shelf").count("facets") + 1
 

@@ -1,5 +1,6 @@
 """The pages as they are asked for: what they show, and what they say when something is wrong."""
 
+import dataclasses
 import html
 import re
 
@@ -11,6 +12,8 @@ from starlette.testclient import TestClient
 
 from limbeck.serve import app, page
 from limbeck.serve.compare import Judgments
+from limbeck.serve.others import Others
+from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
 
 JUDGED = pa.table({"query": ["red sofa"] * 2, "pin_id": ["pin00", "pin40"], "level": [1, 5]})
@@ -39,7 +42,7 @@ def test_facets_count_what_was_found_and_lead_to_it(client, ranker):
     level = found[0].level
     narrowed = shown(client, f"/?q=red+sofa&level={level}")
     assert narrowed.count('<li class="pin">') == sum(pin.level == level for pin in found)
-    assert f'{level} <span class="number">' in narrowed
+    assert f'>{level}</span> <span class="number">' in narrowed
     assert 'aria-current="true"' in narrowed
 
 
@@ -70,10 +73,110 @@ def test_without_a_query_it_tells_of_no_level(client):
     assert "board titles" in text
 
 
+def test_it_says_where_each_source_came_from(client):
+    text = shown(client, "/pins/pin30")
+    for origin in ("the Pin’s own", "what its picture shows", "boards that people saved it on", "searches after which"):
+        assert origin in text
+
+
 def test_pins_like_it_lead_on(client, ranker):
     text = shown(client, "/pins/pin30?q=red+sofa")
     for pin in ranker.similar("pin30", 12):
         assert f'href="/pins/{pin.pin_id}?q=red+sofa"' in text
+
+
+def test_a_pins_own_page_leads_to_the_boards_that_it_is_on(client):
+    text = shown(client, "/pins/pin01?q=red+sofa")
+    assert "On 3 boards" in text
+    leading = re.findall(r'href="(/boards/.*?)"', text)
+    assert leading == ["/boards/b%2F1?q=red+sofa", "/boards/lamps?q=red+sofa", "/boards/hostile?q=red+sofa"]
+    assert [html.unescape(n) for n in re.findall(r'class="number">(.*?)<', text)] == ["50 Pins", "7 Pins", "4 Pins"]
+    assert "Untitled board" in text
+
+
+def test_a_board_shows_its_pins_page_by_page_the_one_saved_last_first(client, workspace):
+    first, second = shown(client, "/boards/b%2F1"), shown(client, "/boards/b%2F1?page=2")
+    held = [re.findall(r'href="/pins/(\w+)"', text) for text in (first, second)]
+    assert list(map(len, held)) == [48, 2]
+    saved = workspace.table("saves").to_pylist()
+    order = sorted((s for s in saved if s["board_id"] == "b/1"), key=lambda s: s["pin_id"])
+    order.sort(key=lambda s: s["saved_at"], reverse=True)
+    assert held[0] + held[1] == [s["pin_id"] for s in order]
+    assert 'rel="next" href="?page=2"' in first
+    assert 'rel="prev" href="?page=1"' in second
+    assert 'rel="next"' not in second
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/boards/nobody", 404, "Unknown board: &#39;nobody&#39;"),
+        ("/boards/lamps?page=2", 404, "The board has no page 2"),
+        ("/boards/lamps?page=x", 422, "Expected `int`"),
+        ("/boards/lamps?page=0", 422, "Expected `int` &gt;= 1"),
+    ],
+)
+def test_a_board_or_page_that_is_not_there(client, address, status, said):
+    assert said in shown(client, address, status)
+
+
+def test_a_workspace_without_boards_has_none(store):
+    bare = Ranker(dataclasses.replace(store, boards=None))
+    with TestClient(app.create(Fixed(bare), Serve()), headers={"accept": "text/html"}) as client:
+        assert "boards" not in shown(client, "/pins/pin30").split("<main>")[1].replace("boards that people", "")
+        assert "Unknown board" in shown(client, "/boards/lamps", 404)
+
+
+def test_the_panel_is_the_part_of_the_page_that_says_why(client):
+    whole, part = (shown(client, f"/pins/pin30?q=red+sofa{more}") for more in ("", "&panel=1"))
+    assert "<!doctype" not in part
+    why = part[part.index('<section class="verdict"') : part.rindex("</section>")]
+    assert why in whole
+    assert 'href="/pins/pin30?q=red+sofa"' in part
+
+
+def test_the_first_page_shows_pins_and_proposes_what_most_was_judged_of(client):
+    text = shown(client, "/")
+    assert '<a href="/?q=red+sofa" dir="auto">red sofa</a>' in text
+    pins = re.findall(r'href="/pins/(\w+)"', text)
+    assert 8 < len(pins) == len(set(pins)) <= 18
+
+
+@pytest.mark.parametrize("address", ["/nothing", "/images/nobody.png", "/search?q="])
+def test_a_browser_is_told_of_an_error_on_a_page_and_a_program_in_json(client, address):
+    page_of = client.get(address)
+    assert 'role="alert"' in page_of.text
+    assert page_of.headers["content-security-policy"] == page.HEADERS["Content-Security-Policy"]
+    in_json = client.get(address, headers={"accept": "*/*"})
+    assert in_json.status_code == page_of.status_code >= 400
+    assert in_json.json()["error"]
+
+
+def test_our_own_fault_is_a_page_that_shows_nothing_of_the_inside(ranker, monkeypatch):
+    def fault(*asked):
+        raise ZeroDivisionError("a secret of the inside")
+
+    monkeypatch.setattr(ranker, "search", fault)
+    with TestClient(app.create(Fixed(ranker), Serve()), raise_server_exceptions=False) as client:
+        text = client.get("/?q=red+sofa", headers={"accept": "text/html"}).text
+    assert "Something went wrong in the service" in text
+    assert 'value="red sofa"' in text
+    assert "secret" not in text
+
+
+def test_whoever_is_sent_away_is_told_when_to_come_back(ranker):
+    with TestClient(app.create(Fixed(ranker), Serve(waiting=0))) as client:
+        answer = client.get("/?q=red+sofa", headers={"accept": "text/html"})
+    assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (429, True)
+    assert 'role="alert"' in answer.text
+
+
+def test_the_student_of_another_workspace_stands_beside_this_ones(workspace, store, ranker):
+    beside = Ranker(store, others=Others(workspace, store, {"student (before)": ranker}))
+    with TestClient(app.create(Fixed(beside), Serve()), headers={"accept": "text/html"}) as client:
+        text = shown(client, "/compare?q=red+sofa&right=student+(before)")
+    assert '<h2 id="ranker2">student (before)</h2>' in text
+    assert beside.first("student (before)", "red sofa", 5, 500) == ranker.search("red sofa", 5, 500)
 
 
 def test_a_pin_that_is_not_there(client):
@@ -91,7 +194,7 @@ def test_two_rankers_stand_side_by_side(client, ranker):
     left, right = (ranker.first(name, "red sofa", 10, 500) for name in names)
     shared = {pin.pin_id for pin in left} & {pin.pin_id for pin in right}
     assert f"{len(shared)} Pins are among the first 10 of both" in text
-    assert text.count("<path ") == len(shared)
+    assert text.count("<path class=") == len(shared)
     assert [html.unescape(p) for p in re.findall(r'<li class="row">.*?href="/pins/(\w+)\?', text, re.S)] == [
         pin.pin_id for pin in (*left, *right)
     ]
@@ -107,7 +210,7 @@ def test_a_ranker_that_is_not_there(client):
     assert "There is no ranker" in shown(client, "/compare?q=red+sofa&left=magic", 422)
 
 
-@pytest.mark.parametrize("address", ["/?q=script", "/pins/pin00?q=script", "/compare?q=script"])
+@pytest.mark.parametrize("address", ["/?q=script", "/pins/pin00?q=script", "/compare?q=script", "/boards/hostile", "/"])
 def test_what_pins_say_is_never_markup(client, address):
     text = shown(client, address)
     assert HOSTILE not in text

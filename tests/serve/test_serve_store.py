@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
+from served import write_catalogue
 
 from limbeck import records
 from limbeck.errors import InputError, WorkspaceError
@@ -24,6 +25,7 @@ def keep_pins(ws, keep):
     rows = ws.table("pins").to_pylist()
     kept = pa.Table.from_pylist([r for r in rows if keep(r["pin_id"])], schema=records.schema("pins"))
     ws.write_table("pins", Made(settings={"changed": True}), {"00000": lambda: kept})
+    write_catalogue(ws)
 
 
 def change_head(ws, **changes):
@@ -68,6 +70,7 @@ def test_a_pin_that_is_gone_is_neither_found_nor_shown(copy):
 def test_a_pin_without_a_vector_is_unknown(copy):
     table = copy.table("pin_vectors").slice(1)
     copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
+    write_catalogue(copy)
     assert Store.open(copy).rows(["pin00", "pin01"]).tolist() == [-1, 0]
 
 
@@ -84,6 +87,9 @@ def test_vectors_of_another_size_are_refused(copy):
         {"pin_id": pins, "digest": pins, "vector": pa.array([[1.0, 2.0]] * len(pins), pa.list_(pa.float32()))}
     )
     copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
+    with pytest.raises(WorkspaceError, match=r"other vectors.*limbeck run"):
+        Store.open(copy)
+    write_catalogue(copy)
     with pytest.raises(WorkspaceError, match="16 in the student, 2 in pin_vectors, 16 in index"):
         Store.open(copy)
 
@@ -127,5 +133,6 @@ def test_a_student_of_a_signal_that_is_gone_is_refused(copy):
 
 def test_an_index_of_no_pins_is_refused(copy):
     copy.write_table("pin_vectors", Made(settings={"x": 1}), {"0": lambda: records.empty("pin_vectors")})
+    write_catalogue(copy)
     with pytest.raises(WorkspaceError, match="no Pin has a vector"):
         Store.open(copy)

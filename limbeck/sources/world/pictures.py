@@ -29,11 +29,15 @@ Look = tuple[int, int, int]  # thing, colour, material
 
 
 def draw(settings: World, seed: int, pins: pa.Table, out: Path) -> None:
-    """Draw the pictures of these Pins into `out`, each under the path in its `image` column."""
+    """Draw the pictures of these Pins into `out`, each under the path in its `image` column.
+
+    Pins that came from elsewhere have pictures of their own.
+    """
     world = catalogue(settings, seed)
-    order = np.argsort(world.pin_ids)
-    number = order[np.searchsorted(world.pin_ids, np.array(pins.column("pin_id").to_pylist()), sorter=order)]
-    looks = {image: _look(world, pin) for image, pin in zip(pins.column("image").to_pylist(), number) if image}
+    number = {pin_id: pin for pin, pin_id in enumerate(world.pin_ids.tolist())}
+    asked = zip(pins.column("image").to_pylist(), map(number.get, pins.column("pin_id").to_pylist()))
+    drawn = ((image, pin) for image, pin in asked if image and pin is not None)
+    looks = {image: _look(world, pin) for image, pin in drawn if image == image_path(world, pin)}
     for folder in {Path(image).parent for image in looks}:
         (out / folder).mkdir(parents=True, exist_ok=True)
     for image, look in looks.items():

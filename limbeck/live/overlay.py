@@ -1,0 +1,119 @@
+"""The live Pins over one index: which there are, which of the index they hide, and search among them.
+
+An overlay is never changed: catching up with the journal gives another one. Pins come in small segments, and small
+segments are joined into larger ones, so that a query asks few of them and a change rebuilds little.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from limbeck.index.store import Store
+from limbeck.live import segment
+from limbeck.live.journal import BEGINNING, Position
+from limbeck.live.segment import Entry, Segment
+from limbeck.records import Pin
+
+LARGEST = 1_024  # Pins of a segment: larger ones are not made
+Scored = list[tuple[str, float]]
+
+
+class Overlay:
+    """Live Pins by row, from 0; `rows` has those that there are, and −1 for ids that are deleted."""
+
+    def __init__(
+        self,
+        segments: Sequence[Segment] = (),
+        live: Mapping[str, Entry | None] | None = None,
+        end: Position = BEGINNING,
+    ) -> None:
+        """`live` says which entry of the segments is the present one of each id; None: it is deleted."""
+        self._live = dict(live or {})
+        self._segments = [s for s in segments if any(self._live.get(e.pin.pin_id) is e for e in s.entries)]
+        self.end = end
+        self._begins = np.cumsum([0, *map(len, self._segments)])
+        self._entries = [entry for s in self._segments for entry in s.entries]
+        place = {entry.pin.pin_id: row for row, entry in enumerate(self._entries) if self._is_live(entry)}
+        self.rows = {pin: place.get(pin, -1) for pin in self._live}
+
+    def __len__(self) -> int:
+        return sum(row >= 0 for row in self.rows.values())
+
+    def after(self, store: Store, changes: Mapping[str, Pin | None], end: Position) -> "Overlay":
+        """What it is after some changes, of a journal that was read up to `end`."""
+        live, new = dict(self._live), []
+        for pin_id, pin in changes.items():
+            now = live.get(pin_id)
+            if pin is None or now is None or now.pin != pin:
+                live[pin_id] = None
+                new += [pin] if pin else []
+        made = segment.entries(store, new)
+        live |= {entry.pin.pin_id: entry for entry in made}
+        parts = [list(s.entries) for s in self._segments]
+        parts += [made[i : i + LARGEST] for i in range(0, len(made), LARGEST)]
+        present = [[e for e in part if live.get(e.pin.pin_id) is e] for part in parts]
+        return Overlay(self._joined(store, present), live, end)
+
+    def _joined(self, store: Store, parts: list[list[Entry]]) -> list[Segment]:
+        """Segments of these entries: a small one joins the one before it; those that stayed as they were are kept."""
+        kept: list[list[Entry]] = []
+        for part in filter(None, parts):
+            kept.append(part)
+            while len(kept) > 1 and len(kept[-2]) <= 2 * len(kept[-1]) and len(kept[-2]) + len(kept[-1]) <= LARGEST:
+                last = kept.pop()
+                kept[-1] = kept[-1] + last
+        before = {tuple(map(id, s.entries)): s for s in self._segments}
+        return [before.get(tuple(map(id, part))) or Segment(store, part) for part in kept]
+
+    def words(self, terms: Sequence[str], k: int) -> Scored:
+        """The `k` live Pins whose words match best, in no order, with their scores."""
+        return self._best([s.words.scores(terms) for s in self._segments], k, lambda scores: scores > 0)
+
+    def near(self, vector: np.ndarray, k: int) -> Scored:
+        """The `k` live Pins nearest to a vector (d,), in no order, with their inner products."""
+        return self._best([s.vectors @ vector for s in self._segments], k, lambda scores: scores == scores)
+
+    def features(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """Features of a query and some live Pins, float32 (n, f)."""
+        return self._of(rows, lambda part, inside: part.features(query, inside))
+
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        """Their vectors, float32 (n, d)."""
+        return self._of(rows, lambda part, inside: part.vectors[inside])
+
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """Their ids."""
+        return [self._entries[row].pin.pin_id for row in rows]
+
+    def known(self, rows: np.ndarray) -> np.ndarray:
+        """By which rows of the match index the signals know them, int64 (n,); −1 for new ones."""
+        return np.fromiter((self._entries[row].known for row in rows), np.int64, len(rows))
+
+    def says(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """What they say, by source."""
+        return [{k: v for k, v in self._entries[row].said.items() if k != "digest"} for row in rows]
+
+    def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """What is shown of them."""
+        return [segment.shown(self._entries[row]) for row in rows]
+
+    def _is_live(self, entry: Entry) -> bool:
+        return self._live.get(entry.pin.pin_id) is entry
+
+    def _best(self, scores: list[np.ndarray], k: int, counts: Callable[[np.ndarray], np.ndarray]) -> Scored:
+        if not self._segments:
+            return []
+        found = np.concatenate(scores)
+        rows = [row for row in np.flatnonzero(counts(found)).tolist() if self._is_live(self._entries[row])]
+        rows.sort(key=lambda row: -found[row])
+        return [(self._entries[row].pin.pin_id, float(found[row])) for row in rows[:k]]
+
+    def _of(self, rows: np.ndarray, ask: Callable[[Segment, np.ndarray], np.ndarray]) -> np.ndarray:
+        """What segments answer of their rows, put together in the order of `rows`."""
+        part = np.searchsorted(self._begins, rows, side="right") - 1
+        answers = [(part == p, ask(self._segments[p], rows[part == p] - self._begins[p])) for p in np.unique(part)]
+        out = np.empty((len(rows), answers[0][1].shape[1]), dtype=np.float32)
+        for where, answer in answers:
+            out[where] = answer
+        return out

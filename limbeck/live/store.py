@@ -1,0 +1,160 @@
+"""A store of which some Pins are live: to whoever asks it, they are Pins as all the others."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+
+from limbeck.errors import WorkspaceError
+from limbeck.index.lexical import query_terms
+from limbeck.index.sides import Near, Words
+from limbeck.index.store import Store
+from limbeck.live.fold import folded
+from limbeck.live.journal import Journal, net
+from limbeck.live.overlay import Overlay, Scored
+from limbeck.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class LiveStore(Store):
+    """The rows of the index come first, then those of the live Pins, whose ids hide what the index has of them."""
+
+    base: Store
+    overlay: Overlay
+    contained: str  # the digest of the journal's last line that the index was made with
+
+    @classmethod
+    def over(cls, base: Store, overlay: Overlay, contained: str) -> "LiveStore":
+        """An index with what is live over it."""
+        parts = {field.name: getattr(base, field.name) for field in dataclasses.fields(Store)}
+        sides = {"lexical": _Words(base.lexical, overlay), "nearest": _Near(base.nearest, overlay)}
+        return cls(**{**parts, **cast(Any, sides)}, base=base, overlay=overlay, contained=contained)
+
+    @cached_property
+    def _pins(self) -> int:
+        hidden = (self.base.rows(list(self.overlay.rows)) >= 0).sum()
+        return len(self.base) - int(hidden) + len(self.overlay)
+
+    def __len__(self) -> int:
+        return self._pins
+
+    def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
+        """As `Store.rows`."""
+        rows, live, first = self.base.rows(pin_ids), self.overlay.rows, self._first
+        if not live:
+            return rows
+        for place, pin_id in enumerate(pin_ids):
+            if pin_id in live:
+                rows[place] = first + live[pin_id] if live[pin_id] >= 0 else -1
+        return rows
+
+    def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """As `Store.shown`."""
+        return self._listed(rows, self.base.shown, self.overlay.shown)
+
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """As `Store.ids`."""
+        return self._listed(rows, self.base.ids, self.overlay.ids)
+
+    def matched(self, rows: np.ndarray) -> np.ndarray:
+        """As `Store.matched`."""
+        live = rows >= self._first
+        if not live.any():
+            return self.base.matched(rows)
+        out = np.empty(len(rows), dtype=np.int64)
+        out[~live], out[live] = self.base.matched(rows[~live]), self.overlay.known(rows[live] - self._first)
+        return out
+
+    def says(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """As `Store.says`."""
+        return self._listed(rows, self.base.says, self.overlay.says)
+
+    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
+        """As `Store.vectors_of`."""
+        live = rows >= self._first
+        return _laid(live, self.base.vectors_of(rows[~live]), self.overlay.vectors, rows[live] - self._first)
+
+    def features(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """As `Store.features`."""
+        live = rows >= self._first
+        found = self.base.features(query, rows[~live])
+        return _laid(live, found, lambda live_rows: self.overlay.features(query, live_rows), rows[live] - self._first)
+
+    @property
+    def _first(self) -> int:
+        """The row of the first live Pin."""
+        return len(self.base.match_rows)
+
+    def _listed(self, rows: np.ndarray, of_base: Any, of_live: Any) -> list[Any]:
+        live = rows >= self._first
+        if not live.any():
+            return list(of_base(rows))
+        found, ours = iter(of_base(rows[~live])), iter(of_live(rows[live] - self._first))
+        return [next(ours if is_live else found) for is_live in live]
+
+
+def open(base: Store, ws: Workspace, journal: Journal) -> LiveStore:
+    """An index and all of the journal that it was not yet made with."""
+    contained = folded(ws)
+    return caught_up(LiveStore.over(base, Overlay(end=journal.position_of(contained)), contained), journal)
+
+
+def caught_up(store: LiveStore, journal: Journal) -> LiveStore:
+    """The store with what was written since; itself where nothing was."""
+    if not journal.grown(store.overlay.end):
+        return store
+    overlay = store.overlay
+    try:
+        requests, end = journal.after(overlay.end)
+    except WorkspaceError:  # lines were taken back that had been read already: begin again
+        overlay = Overlay(end=journal.position_of(store.contained))
+        requests, end = journal.after(overlay.end)
+    if end == store.overlay.end:
+        return store
+    return LiveStore.over(store.base, overlay.after(store.base, net(requests), end), store.contained)
+
+
+class _Words:
+    """The lexical index, its hits and the live ones in one order."""
+
+    def __init__(self, base: Words, overlay: Overlay) -> None:
+        self._base, self._overlay = base, overlay
+
+    def search(self, query: str, k: int) -> Scored:
+        """As `Lexical.search`."""
+        hidden = self._overlay.rows
+        if not hidden:
+            return self._base.search(query, k)
+        found = self._base.search(query, k + min(k, len(hidden)))
+        return _first([hit for hit in found if hit[0] not in hidden], self._overlay.words(query_terms(query), k), k)
+
+
+class _Near:
+    """The index of vectors, its hits and the live ones in one order."""
+
+    def __init__(self, base: Near, overlay: Overlay) -> None:
+        self._base, self._overlay = base, overlay
+
+    def search(self, vector: np.ndarray, k: int) -> Scored:
+        """As `Nearest.search`."""
+        hidden = self._overlay.rows
+        if not hidden:
+            return self._base.search(vector, k)
+        found = self._base.search(vector, k + min(k, len(hidden)))
+        return _first([hit for hit in found if hit[0] not in hidden], self._overlay.near(vector, k), k)
+
+
+def _first(of_base: Scored, of_live: Scored, k: int) -> Scored:
+    return sorted([*of_base, *of_live], key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
+
+
+def _laid(live: np.ndarray, of_base: np.ndarray, of_live: Any, live_rows: np.ndarray) -> np.ndarray:
+    """Rows of the index and live ones in the order in which they were asked for."""
+    if not live.any():
+        return of_base
+    out = np.empty((len(live), of_base.shape[1]), dtype=np.float32)
+    out[~live], out[live] = of_base, of_live(live_rows)
+    return out

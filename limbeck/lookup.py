@@ -1,0 +1,159 @@
+"""Which row of a column of texts has a given text: a hash table on the disk beside the column, both memory-mapped.
+
+Opening reads nothing, asking touches a few pages, and processes share what was read: a dict of a million ids takes a
+second and 150 MB in each. Open addressing, at most half full; the first of equal texts is the one that is found.
+"""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from limbeck.errors import WorkspaceError
+
+EMPTY = np.uint32(0xFFFFFFFF)
+REMEMBERED = 65_536  # single texts whose rows are kept in memory
+_COLUMN = "text"
+
+
+class Lookup:
+    """A column of texts, and where each of them is. Threads may share it."""
+
+    def __init__(self, texts: pa.Array, slots: np.ndarray) -> None:
+        """`texts` are non-null strings; `slots` is what `table` made of them."""
+        self.texts = texts
+        _, offsets, data = texts.buffers()
+        begins = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else _NONE
+        characters = np.frombuffer(data, np.uint8) if data is not None and data.size else _NOTHING
+        slots = slots.view()
+        slots.setflags(write=False)  # as what is mapped: the kernel is compiled once
+        self._held = characters, begins, slots
+        self._row = functools.lru_cache(REMEMBERED)(self._find)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __contains__(self, text: object, /) -> bool:
+        return isinstance(text, str) and self._row(text) >= 0
+
+    def get(self, text: str, default: int = -1, /) -> int:
+        """The row of a text; `default` where it is not there."""
+        row = self._row(text)
+        return default if row < 0 else row
+
+    def rows(self, texts: Sequence[str]) -> np.ndarray:
+        """The rows of texts, int64 (n,); −1 for those that are not there."""
+        parts = [_bytes(text) for text in texts]
+        ends = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+        joined = np.frombuffer(b"".join(parts) or b"\x00", np.uint8)
+        return _rows(joined, ends, *self._held)
+
+    def rows_of(self, texts: pa.Array) -> np.ndarray:
+        """As `rows`, of a column of strings without nulls."""
+        other = Lookup(texts, self._held[2])._held
+        return _rows(other[0], other[1].astype(np.int64), *self._held)
+
+    def of(self, rows: np.ndarray) -> list[str]:
+        """The texts in these rows."""
+        found: list[str] = self.texts.take(pa.array(rows, pa.int64())).to_pylist()
+        return found
+
+    def _find(self, text: str) -> int:
+        return int(self.rows([text])[0])
+
+
+_NONE, _NOTHING = np.zeros(1, np.int32), np.zeros(1, np.uint8)
+for _each in (_NONE, _NOTHING):
+    _each.setflags(write=False)
+
+
+def of(texts: Sequence[str] | pa.Array) -> Lookup:
+    """A column in memory."""
+    column = _plain(texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string()))
+    return Lookup(column, table(column))
+
+
+def save(texts: Sequence[str] | pa.Array, folder: Path, name: str) -> None:
+    """Write a column and its table into a folder, under a name."""
+    found = of(texts)
+    with pa.ipc.new_file(str(folder / f"{name}.arrow"), pa.schema([(_COLUMN, pa.string())])) as writer:
+        writer.write_batch(pa.record_batch([found.texts], [_COLUMN]))
+    np.save(folder / f"{name}.slots.npy", found._held[2], allow_pickle=False)
+
+
+def open(folder: Path, name: str) -> Lookup:
+    """What `save` wrote, memory-mapped."""
+    try:
+        [batch] = pa.ipc.open_file(pa.memory_map(str(folder / f"{name}.arrow"))).read_all().to_batches() or [_EMPTY]
+        slots = np.asarray(np.load(folder / f"{name}.slots.npy", mmap_mode="r"))
+    except (ValueError, OSError, pa.ArrowInvalid) as error:
+        raise WorkspaceError(f"{folder / name}: cannot be read ({error}). Delete it and run again") from None
+    if len(slots) < 2 * batch.num_rows or len(slots) & (len(slots) - 1):
+        raise WorkspaceError(f"{folder / name}: the table is not that of the column. Delete it and run again")
+    return Lookup(batch.column(0), slots)
+
+
+_EMPTY = pa.record_batch([pa.array([], pa.string())], [_COLUMN])
+
+
+def table(texts: pa.Array) -> np.ndarray:
+    """The slots of a column of strings: uint32, a power of two of them, each the number of a row or EMPTY."""
+    slots = np.full(1 << max(1, (2 * len(texts)).bit_length()), EMPTY, dtype=np.uint32)
+    if len(texts):
+        characters, begins, _ = Lookup(texts, slots)._held
+        _fill(characters, begins, slots)
+    return slots
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """A copy that begins at the beginning of its buffers: a slice would write those of all it was cut from."""
+    return pa.concat_arrays([column, pa.array([], pa.string())]) if column.offset else column
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill(characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for row in range(len(begins) - 1):
+        slot, found = _slot(characters, begins[row], begins[row + 1], characters, begins, slots)
+        if found < 0:
+            slots[slot] = row
+
+
+@numba.njit(cache=True, nogil=True)
+def _rows(asked, ends, characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    out = np.empty(len(ends) - 1, np.int64)
+    for i in range(len(out)):
+        _, out[i] = _slot(asked, ends[i], ends[i + 1], characters, begins, slots)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _slot(asked, begin, end, characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The slot of a text, and the row there: −1 where the slot is empty. FNV-1a, its bits mixed once more."""
+    value = np.uint64(14695981039346656037)
+    for i in range(begin, end):
+        value = (value ^ np.uint64(asked[i])) * np.uint64(1099511628211)
+    value ^= value >> np.uint64(32)
+    slot = np.int64(value & np.uint64(len(slots) - 1))
+    while slots[slot] != EMPTY:
+        row = np.int64(slots[slot])
+        if row < len(begins) - 1 and _same(asked, begin, end, characters, begins[row], begins[row + 1]):
+            return slot, row
+        slot = (slot + 1) & (len(slots) - 1)
+    return slot, np.int64(-1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _same(asked, begin, end, characters, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    if b - a != end - begin:
+        return False
+    for i in range(end - begin):  # noqa: SIM110 -- compiled, a generator is no faster
+        if asked[begin + i] != characters[a + i]:
+            return False
+    return True
