@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,10 +22,12 @@ from limbeck.labels import pairs
 from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
+from limbeck.remembered import Remembered
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, joined, match
+from limbeck.signals import engagement, interests, joined, match
 from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
+from limbeck.signals.signal import Read
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
 from limbeck.teacher import adapt, adapters
@@ -168,13 +171,31 @@ def encoder_vectors(recipe: Recipe, ws: Workspace) -> Shards:
     return _vectors(ws, "encoder_vectors", str(encoder(recipe, ws)), lambda rows: tower.encode(_texts(rows)))
 
 
-def searchsage(recipe: Recipe, ws: Workspace, out: Path) -> None:
+def searchsage(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:
     """SearchSAGE from what the log says of training queries; beside it the encoder, where the student tunes its own."""
-    parts, pins = split(ws), encode.Vectors(ws.table("encoder_vectors"))
-    engaged = sage.engaged(ws.shards("exposures"), lambda query: parts.of(query) == "train")
-    sage.build(engaged, pins.pin_ids, pins.matrix, reader(recipe, ws), recipe.seed, out)
+    pins = encode.Vectors(ws.table("encoder_vectors"))
+    sage.build(_engaged(ws), pins.pin_ids, pins.matrix, read, recipe.seed, out)
     if recipe.student.tune == "all":
         encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def classes(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:
+    """Interests, from what the user's table says, and the log of training queries."""
+    pins, evidence = (
+        encode.Vectors(ws.table("encoder_vectors")),
+        interests.Evidence(ws.table("interests"), _engaged(ws)),
+    )
+    summary = interests.build(evidence, pins.pin_ids, pins.matrix, read, recipe.seed, out)
+    say("interests", f"  {summary.wording}", source=summary.source, accuracy=msgspec.to_builtins(summary.accuracy))
+    if recipe.student.tune == "all":
+        encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def _engaged(ws: Workspace) -> pa.Table:
+    """What people acted on for training queries: query, pin_id, weight; nothing where there is no log."""
+    parts = split(ws)
+    files = ws.shards("exposures") if ws.has("exposures") else []
+    return sage.engaged(files, lambda query: parts.of(query) == "train")
 
 
 def pin_vectors(recipe: Recipe, ws: Workspace) -> Shards:
@@ -218,10 +239,10 @@ def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
     return {name: soft.filter(pa.array(drawn < share)) if share else human for name, share in shares(recipe).items()}
 
 
-def reader(recipe: Recipe, ws: Workspace) -> encode.Remembered:
+def reader(recipe: Recipe, ws: Workspace) -> Remembered:
     """Untuned vectors of queries, each text read once; the backbone is loaded when it is first needed."""
     encoder = functools.cache(lambda: encode.Encoder.untuned(adapted(recipe, ws).student))
-    return encode.Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
+    return Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
 
 
 def left_out(recipe: Recipe) -> dict[str, Any]:
@@ -242,9 +263,9 @@ def dated(ws: Workspace, rows: Sequence[pa.Table]) -> pa.Table:
     return found.select(keys).append_column("day", pc.fill_null(day, engagement.END).cast(pa.int32()))
 
 
-def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
-    """Everything that any of the run's students learns from, laid out once."""
-    frozen, read = recipe.student.tune == "projection", reader(recipe, ws)
+def lessons(recipe: Recipe, ws: Workspace, read: Read) -> Lessons:
+    """Everything that any of the run's students learns from, laid out once; `read` gives untuned vectors of queries."""
+    frozen = recipe.student.tune == "projection"
     learnt = list(curricula(recipe, ws).values())
     return Lessons(
         learnt,

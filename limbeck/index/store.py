@@ -13,10 +13,11 @@ from limbeck.index import boards, catalogue, lexical, nearest, texts, understand
 from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
 from limbeck.index.lexical import Lexical
 from limbeck.index.sides import Near, Words
+from limbeck.remembered import Remembered
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
-from limbeck.student.encode import Encoder, Remembered
+from limbeck.student.encode import Encoder
 from limbeck.student.grade import READINGS, Student
 from limbeck.student.model import TOWER
 from limbeck.text.compose import compose_one
@@ -174,10 +175,8 @@ def _check_vectors_are_of(ws: Workspace, student: str) -> None:
 
 def _reading(ws: Workspace, student: Student) -> Read:
     """Untuned vectors of queries: by the student's own backbone, or, where that was tuned, by the one that was kept."""
-    kept = ws.folder("signals/searchsage") if ws.has("signals/searchsage") else None
-    if kept is None or not (kept / TOWER).exists():
-        return student.read
-    return Remembered(Encoder.of_student(kept).read, READINGS)
+    kept = [folder for folder in map(ws.folder, filter(ws.has, joined.LEARNT)) if (folder / TOWER).exists()]
+    return Remembered(Encoder.of_student(kept[0]).read, READINGS) if kept else student.read
 
 
 def _check_signals(ws: Workspace) -> None:

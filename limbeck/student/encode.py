@@ -1,8 +1,6 @@
 """Texts to vectors in bulk, and vectors of Pins by their ids."""
 
 import functools
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -60,31 +58,6 @@ def save_untuned(settings: Student, folder: Path) -> None:
     """Write the backbone as it comes as a tower of its own, for whoever has to read texts without a student."""
     tower = create_tower(settings, seed=0)
     SentenceTransformer(modules=[tower[0], tower[1]]).save_pretrained(str(folder / TOWER), create_model_card=False)
-
-
-class Remembered:
-    """Reading whose last texts are kept: who asks for the same text again, for another purpose, waits for no model."""
-
-    def __init__(self, read: Callable[[Sequence[str]], np.ndarray], size: int) -> None:
-        self._read, self._size = read, size
-        self._held: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of the texts, float32 (n, d), in their order."""
-        if not texts:
-            return self._read(texts)
-        with self._lock:
-            known = {text: self._held[text] for text in texts if text in self._held}
-        missing = [text for text in dict.fromkeys(texts) if text not in known]
-        if missing:
-            read = dict(zip(missing, self._read(missing)))
-            known |= read
-            with self._lock:
-                self._held |= read
-                while len(self._held) > self._size:
-                    self._held.popitem(last=False)
-        return np.stack([known[text] for text in texts])
 
 
 class Vectors:

@@ -9,8 +9,9 @@ import pyarrow as pa
 import torch
 
 from limbeck.relevance import softmax
+from limbeck.remembered import Remembered
 from limbeck.signals.signal import Group
-from limbeck.student.encode import Encoder, Remembered, Vectors
+from limbeck.student.encode import Encoder, Vectors
 from limbeck.student.model import Head
 
 ROWS_PER_BATCH = 16_384

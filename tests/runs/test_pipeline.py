@@ -18,7 +18,8 @@ from limbeck.recipe_file import read
 from limbeck.records import INPUTS, KEYS, RECORDS, schema
 from limbeck.workspace import Workspace
 
-TABLES = [table for table in RECORDS if table not in ("pictures", "generated_captions")]  # the others: [captions] alone
+ASKED_FOR = ("pictures", "generated_captions", "image_vectors", "interests")  # by [captions], [visual], or one's own
+TABLES = [table for table in RECORDS if table not in ASKED_FOR]
 MODELS = {"models/teacher", "models/student", "models/student-30", "models/student-human"}
 INDEXES = {
     "images/pins",
@@ -27,6 +28,7 @@ INDEXES = {
     "signals/match",
     "signals/engagement",
     "signals/searchsage",
+    "signals/interests",
     "index/lexical",
     "index/texts",
     "index/boards",
@@ -35,7 +37,7 @@ INDEXES = {
     "index/catalogue",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
-VECTORS = {"encoder_vectors", "signals/searchsage"}
+VECTORS = {"encoder_vectors", "signals/searchsage", "signals/interests"}
 SEARCHABLE = {"pin_vectors", "index/nearest", "index/catalogue"}
 
 
@@ -211,7 +213,8 @@ def test_searchsage_learns_from_no_test_query(home, finished, kept_back, monkeyp
     seen = set()
     monkeypatch.setattr(assembly.sage, "build", lambda pairs, *_: seen.update(pairs.column("query").to_pylist()))
     ws = Workspace(finished.root)
-    assembly.searchsage(read(home.folder / TINY), ws, tmp_path)
+    recipe = read(home.folder / TINY)
+    assembly.searchsage(recipe, ws, assembly.reader(recipe, ws), tmp_path)
     logged = set(ws.table("exposures", ["query"]).column("query").to_pylist())
     forbidden = {query.strip().lower() for query in kept_back}
     assert seen
