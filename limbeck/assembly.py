@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,13 +22,14 @@ from limbeck.labels import mix, pairs
 from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
+from limbeck.remembered import Remembered
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, joined, match
+from limbeck.signals import engagement, interests, joined, match, pin_content, pinsage_training
 from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
+from limbeck.signals.signal import Read
 from limbeck.student import encode
 from limbeck.student.lessons import Lessons
-from limbeck.student.vectors import Remembered
 from limbeck.teacher import adapt, adapters
 from limbeck.text import compose
 from limbeck.workspace import Workspace, digest_of
@@ -169,13 +171,41 @@ def encoder_vectors(recipe: Recipe, ws: Workspace) -> Shards:
     return _vectors(ws, "encoder_vectors", str(encoder(recipe, ws)), lambda rows: tower.encode(_texts(rows)))
 
 
-def searchsage(recipe: Recipe, ws: Workspace, out: Path) -> None:
+def searchsage(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:
     """SearchSAGE from what the log says of training queries; beside it the encoder, where the student tunes its own."""
-    parts, pins = split(ws), encode.Vectors(ws.table("encoder_vectors"))
-    engaged = sage.engaged(ws.shards("exposures"), lambda query: parts.of(query) == "train")
-    sage.build(engaged, pins.pin_ids, pins.matrix, reader(recipe, ws), recipe.seed, out)
+    pins = encode.Vectors(ws.table("encoder_vectors"))
+    sage.build(_engaged(ws), pins.pin_ids, pins.matrix, read, recipe.seed, out)
     if recipe.student.tune == "all":
         encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def pinsage(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
+    """PinSAGE from all saves, and from what training queries were engaged with, where the recipe asks for it."""
+    engaged = _engaged(ws) if recipe.signals.pinsage_queries else None
+    pin_ids, base = pin_content.halved(ws.shards("encoder_vectors"), scratch / "content.npy")
+    content = pin_content.Content(base, pin_content.graph(ws.shards("saves"), pin_ids, engaged))
+    pinsage_training.build(content, pin_ids, recipe.seed, out)
+    if recipe.student.tune == "all":
+        encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def classes(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:
+    """Interests, from what the user's table says, and the log of training queries."""
+    pins, evidence = (
+        encode.Vectors(ws.table("encoder_vectors")),
+        interests.Evidence(ws.table("interests"), _engaged(ws)),
+    )
+    summary = interests.build(evidence, pins.pin_ids, pins.matrix, read, recipe.seed, out)
+    say("interests", f"  {summary.wording}", source=summary.source, accuracy=msgspec.to_builtins(summary.accuracy))
+    if recipe.student.tune == "all":
+        encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def _engaged(ws: Workspace) -> pa.Table:
+    """What people acted on for training queries: query, pin_id, weight; nothing where there is no log."""
+    parts = split(ws)
+    files = ws.shards("exposures") if ws.has("exposures") else []
+    return sage.engaged(files, lambda query: parts.of(query) == "train")
 
 
 def pin_vectors(recipe: Recipe, ws: Workspace) -> Shards:
@@ -247,9 +277,9 @@ def dated(ws: Workspace, rows: Sequence[pa.Table]) -> pa.Table:
     return found.select(keys).append_column("day", pc.fill_null(day, engagement.END).cast(pa.int32()))
 
 
-def lessons(recipe: Recipe, ws: Workspace) -> Lessons:
-    """Everything that any of the run's students learns from, laid out once."""
-    frozen, read = recipe.student.tune == "projection", reader(recipe, ws)
+def lessons(recipe: Recipe, ws: Workspace, read: Read) -> Lessons:
+    """Everything that any of the run's students learns from, laid out once; `read` gives untuned vectors of queries."""
+    frozen = recipe.student.tune == "projection"
     learnt = list(curricula(recipe, ws).values())
     return Lessons(
         learnt,

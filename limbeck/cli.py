@@ -40,6 +40,8 @@ WorkspacePath = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Where tables and models are kept [workspaces/NAME].")
 ]
 
+ByWhat = Annotated[str, typer.Option("--by", help="Whose vectors: student, searchsage, pinsage or untuned.")]
+
 
 @app.callback(invoke_without_command=True)
 def options(
@@ -228,6 +230,49 @@ def rate(
     if not ws.has("pins"):
         _bring_up_to_date(settings, ws, "source")
     rating.serve(settings, ws, [name.strip() for name in raters.split(",") if name.strip()], queue or [], test)
+
+
+@app.command(rich_help_panel=USE)
+def embeddings(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option(help="The folder to write, not there yet or empty.")],
+    by: ByWhat = "student",
+    workspace: WorkspacePath = None,
+) -> None:
+    """Export the vectors of all Pins, boards and queries, as Parquet and NumPy."""
+    with _importing():
+        from limbeck import embeddings
+        from limbeck.progress import say
+
+    embeddings.export(*_open(recipe, workspace), by, out)
+    say("written", f"Wrote {out}", path=out)
+
+
+@app.command(rich_help_panel=USE)
+def similar(
+    recipe: RecipePath,
+    pin: Annotated[str | None, typer.Option(help="What is to be near this Pin.")] = None,
+    board: Annotated[str | None, typer.Option(help="What is to be near this board.")] = None,
+    text: Annotated[str | None, typer.Option(help="What is to be near this text.")] = None,
+    find: Annotated[str, typer.Option(help="What to look for: pins, boards or queries.")] = "pins",
+    k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
+    by: ByWhat = "student",
+    workspace: WorkspacePath = None,
+) -> None:
+    """Find the Pins, boards or queries nearest to a Pin, a board or a text."""
+    with _importing():
+        from rich.markup import escape
+
+        from limbeck import similar as neighbours
+        from limbeck.progress import say
+
+    given = {"pins": pin, "boards": board, "texts": text}
+    asked = [(kind, name) for kind, name in given.items() if name is not None]
+    if len(asked) != 1:
+        raise InputError("what is it to be near to?", remedy="Give one of --pin, --board and --text")
+    for near in neighbours.similar(*_open(recipe, workspace), by, asked[0], find, k):
+        message = f"{near.similarity:6.3f}  [bold]{escape(near.id)}[/]  {escape(near.title or '')}"
+        say("near", message, id=near.id, title=near.title, similarity=near.similarity)
 
 
 @app.command(rich_help_panel=START)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from limbeck import assembly, attacking, history, judging, labelling, lineup, problems, processes, teaching
+from limbeck import assembly, attacking, history, judging, labelling, lineup, problems, processes, seeing, teaching
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
 from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
@@ -26,7 +26,8 @@ from limbeck.measure import attacks
 from limbeck.progress import say
 from limbeck.records import INPUTS
 from limbeck.settings import Recipe
-from limbeck.signals import engagement, exposures, joined, match_index, searchsage
+from limbeck.signals import engagement, exposures, interests, joined, match_index, pinsage_training, searchsage
+from limbeck.signals.signal import Read
 from limbeck.sources import check, paths
 from limbeck.sources.world import generate
 from limbeck.student import train as student_training
@@ -46,6 +47,7 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
         raise InputError(f"several processes serve to train the teacher, not for `{until}`", remedy=remedy)
     tables = input_tables(recipe, ws.root)
     assembly.required(recipe)
+    seeing.check(recipe)
     if not processes.leads():
         teaching.train_along(recipe, ws)
         return []
@@ -176,13 +178,9 @@ def label(run: Run) -> None:
 def distill(run: Run) -> None:
     """Train the student on the teacher's labels, on parts of them, and on human labels alone."""
     ws, recipe = run.ws, run.recipe
-    run.table(
-        "encoder_vectors",
-        ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws)),
-        lambda: assembly.encoder_vectors(recipe, ws),
-    )
-    _signals(run)
-    everything = functools.cache(lambda: assembly.lessons(recipe, ws))
+    read = assembly.reader(recipe, ws)
+    signals(run, read)
+    everything = functools.cache(lambda: assembly.lessons(recipe, ws, read))
     split = assembly.split(ws)
     for name, rows in assembly.curricula(recipe, ws).items():
         told = ("signals/match", *filter(ws.has, joined.OPTIONAL))
@@ -200,14 +198,22 @@ def distill(run: Run) -> None:
         run.folder(f"models/{name}", made, build)
 
 
-def _signals(run: Run) -> None:
-    """What the student is told besides vectors and match features, as far as there are tables that say it."""
+def signals(run: Run, read: Read) -> None:
+    """What the student is told besides match features: untuned vectors, and all that there are tables for.
+
+    `read` gives untuned vectors of queries.
+    """
     ws, recipe, asked = run.ws, run.recipe, run.recipe.signals
+    made = ws.made_from(["composed"], encoder=assembly.encoder(recipe, ws))
+    run.table("encoder_vectors", made, lambda: assembly.encoder_vectors(recipe, ws))
     logged = ws.has("impressions")
     wanted = {"signals/engagement": asked.engagement and logged, "signals/searchsage": asked.searchsage and logged}
-    for name in (*(n for n in wanted if not wanted[n]), *(["exposures"] if not any(wanted.values()) else [])):
+    wanted |= {"signals/interests": asked.interests, "signals/pinsage": asked.pinsage and ws.has("saves")}
+    counted = any(wanted[n] for n in wanted if n != "signals/pinsage" or asked.pinsage_queries)
+    wanted |= {"exposures": logged and counted}
+    for name in (n for n in wanted if not wanted[n]):
         run.forget(name)
-    if any(wanted.values()):
+    if wanted["exposures"]:
         made = ws.made_from(["impressions"], version=exposures.VERSION)
         run.table("exposures", made, lambda: exposures.shards(ws.shards("impressions")))
     if wanted["signals/engagement"]:
@@ -217,7 +223,21 @@ def _signals(run: Run) -> None:
     if wanted["signals/searchsage"]:
         inputs, tune = ["exposures", "encoder_vectors", "heldout"], recipe.student.tune
         made = ws.made_from(inputs, version=searchsage.VERSION, tune=tune, seed=recipe.seed)
-        run.folder("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, out))
+        run.folder("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, read, out))
+    if wanted["signals/pinsage"]:
+        _pinsage(run)
+    if wanted["signals/interests"]:
+        inputs, tune = ["interests", "exposures", "encoder_vectors", "heldout"], recipe.student.tune
+        made = ws.made_from(inputs, version=interests.VERSION, tune=tune, seed=recipe.seed)
+        run.folder("signals/interests", made, lambda out, _: assembly.classes(recipe, ws, read, out))
+    seeing.see(run)
+
+
+def _pinsage(run: Run) -> None:
+    ws, recipe = run.ws, run.recipe
+    inputs = ["saves", "encoder_vectors", *(["exposures", "heldout"] if recipe.signals.pinsage_queries else [])]
+    made = ws.made_from(inputs, version=pinsage_training.VERSION, tune=recipe.student.tune, seed=recipe.seed)
+    run.folder("signals/pinsage", made, lambda out, scratch: assembly.pinsage(recipe, ws, out, scratch))
 
 
 def index(run: Run) -> None:
@@ -299,6 +319,6 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
 
 
 def _say_what_is_missing(ws: Workspace) -> None:
-    missing = [name for name in INPUTS if not ws.has(name) and name != "heldout"]
+    missing = [name for name in INPUTS if not ws.has(name) and name not in ("heldout", "interests")]
     if missing:
         say("missing", f"  [dim]no {', '.join(missing)}: what depends on them is left out[/]", tables=missing)

@@ -55,9 +55,10 @@ def _check(recipe: Recipe, path: Path) -> None:
     for name in ("buckets", "min_users", "max_tokens"):
         if getattr(recipe.text, name) < 1:
             raise InputError(f"text.{name} is {getattr(recipe.text, name)}, expected 1 or more", file=path)
-    for name, value in vars(recipe.captions).items() if recipe.captions else ():
-        if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-            raise InputError(f"captions.{name} is {value}, expected more than 0", file=path)
+    for section, pictures in (("captions", recipe.captions), ("visual", recipe.visual)):
+        for name, value in vars(pictures).items() if pictures else ():
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+                raise InputError(f"{section}.{name} is {value}, expected more than 0", file=path)
     _check_prompt(recipe.teacher.prompt, path)
     for source in recipe.text.sources:
         if source not in SOURCES:

@@ -95,6 +95,19 @@ class Caption:
 
 
 @dataclass(frozen=True, slots=True)
+class Interest:
+    """What a Pin or a query is about, as a taxonomy names it, and whether it is for shopping: one of several, maybe.
+
+    A row is either about a Pin or about a query.
+    """
+
+    pin_id: str | None
+    query: str | None
+    interest: str | None
+    shopping: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """What became of one picture that Pins name: the words of a captioner, or why it was skipped.
 
@@ -105,6 +118,21 @@ class Picture:
     image_digest: str | None
     caption: str | None
     captioner: str
+    skipped: str | None
+    refetch: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVector:
+    """One picture that Pins name, as the image tower of a model sees it; no numbers where it was skipped.
+
+    `image_digest` and `refetch` are as in `Picture`.
+    """
+
+    image: str
+    image_digest: str | None
+    vector: tuple[float, ...]
+    model: str
     skipped: str | None
     refetch: str | None
 
@@ -195,8 +223,10 @@ RECORDS: dict[str, type] = {
     "judgments": Judgment,
     "heldout": Judgment,  # judgments that are only ever measured on
     "captions": Caption,
+    "interests": Interest,
     "pictures": Picture,
     "generated_captions": Caption,  # of Pins whose picture the user gave no caption of
+    "image_vectors": ImageVector,
     "pin_texts": PinText,
     "composed": ComposedText,
     "pairs": Pair,
@@ -205,7 +235,8 @@ RECORDS: dict[str, type] = {
     "encoder_vectors": PinVector,  # by the untuned backbone: the student's starting point
     "pin_vectors": PinVector,
 }
-INPUTS = ("pins", "boards", "saves", "links", "impressions", "judgments", "heldout", "captions")
+INPUTS = ("pins", "boards", "saves", "links", "impressions", "judgments", "heldout", "captions", "interests")
+EITHER = {"interests": ("pin_id", "query")}  # columns of which every row has exactly one
 KEYS: dict[str, tuple[str, ...]] = {
     "pins": ("pin_id",),
     "boards": ("board_id",),
@@ -213,6 +244,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "captions": ("pin_id",),
     "pictures": ("image",),
     "generated_captions": ("pin_id",),
+    "image_vectors": ("image",),
     "pin_texts": ("pin_id",),
     "composed": ("pin_id",),
     "pairs": ("query", "pin_id"),

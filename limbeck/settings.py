@@ -105,13 +105,9 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Captions:
-    """The model that says what pictures show, and what it may cost to get at them (docs/captions.md)."""
+class Pictures:
+    """How the pictures that Pins name are got at, and what that may cost (docs/captions.md)."""
 
-    model: str = "Salesforce/blip-image-captioning-base"
-    prompt: str = ""  # what BLIP begins its sentence with, or what a chat model is asked
-    batch_size: int = 16
-    max_new_tokens: int = 30
     folder: str = "."  # what paths in pins.image are relative to; nothing outside of it is read
     fetch: bool = False  # whether pictures may be fetched where pins.image is a URL
     refetch: str = ""  # any text: change it, and every URL is fetched again
@@ -122,6 +118,23 @@ class Captions:
     decoder_bytes: int = 1 << 30  # memory of one decoding process
     edge: int = 512  # pixels: the longer side of what the model's own processor is given
     pictures_per_shard: int = 512
+    batch_size: int = 16
+
+
+@dataclass(frozen=True)
+class Captions(Pictures):
+    """The model that says what pictures show (docs/captions.md)."""
+
+    model: str = "Salesforce/blip-image-captioning-base"
+    prompt: str = ""  # what BLIP begins its sentence with, or what a chat model is asked
+    max_new_tokens: int = 30
+
+
+@dataclass(frozen=True)
+class Visual(Pictures):
+    """The CLIP or SigLIP model whose vectors of pictures tell the student what they look like (docs/signals.md)."""
+
+    model: str = "openai/clip-vit-base-patch32"
 
 
 @dataclass(frozen=True)
@@ -183,6 +196,9 @@ class Signals:
 
     engagement: bool = True
     searchsage: bool = True
+    pinsage: bool = True
+    pinsage_queries: bool = False  # whether queries, too, hold together the Pins that were acted on for them
+    interests: bool = True
     window_days: int = 90  # of the search log, before a pair's date
     without: tuple[str, ...] = ()  # families of match features that are left out, of `FAMILIES`
 
@@ -327,6 +343,7 @@ class Recipe:
     world: World | None = None
     tables: dict[str, tuple[TableMapping, ...]] = field(default_factory=dict)
     captions: Captions | None = None
+    visual: Visual | None = None
     text: Text = field(default_factory=Text)
     adapt: Adapt | None = None
     teacher: Teacher = field(default_factory=Teacher)

@@ -62,9 +62,9 @@ def tiny_encoder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """One browser for all tests of pages."""
+    """One browser for the tests of a module: while it is open its event loop runs, and others cannot in this thread."""
     from chromium import started
 
     with started() as browser:

@@ -18,6 +18,7 @@ LEAVES = {
     "errors",
     "records",
     "relevance",
+    "remembered",
     "settings",
     "workspace",
     "progress",
@@ -38,7 +39,7 @@ STAGES = {
     "inference": set(),
     "teacher": {"inference", "text"},
     "labels": set(),
-    "signals": {"text"},
+    "signals": {"captions", "text"},
     "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
     "live": {"index", "signals"},
@@ -61,10 +62,13 @@ ABOVE = {
     "rating": {"queueing"},
     "inputs": {"assembly", "rating"},
     "making": {"assembly", "failures", "inputs"},
+    "seeing": {"making"},
     "teaching": {"assembly", "making"},
     "history": set(),
     "problems": set(),
     "comparing": {"assembly", "lineup"},
+    "embeddings": {"assembly", "making"},
+    "similar": {"embeddings"},
     "pipeline": {
         "assembly",
         "attacking",
@@ -75,10 +79,22 @@ ABOVE = {
         "lineup",
         "making",
         "problems",
+        "seeing",
         "teaching",
     },
     "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
-    "cli": {"comparing", "judging", "lineup", "pipeline", "rating", "recipe_file", "reproduce", "starting_recipe"},
+    "cli": {
+        "comparing",
+        "embeddings",
+        "judging",
+        "lineup",
+        "pipeline",
+        "rating",
+        "recipe_file",
+        "reproduce",
+        "similar",
+        "starting_recipe",
+    },
 }
 ALLOWED = (
     {"limbeck": set(), "client": set()}  # the client stands alone: it is one file, to be copied
@@ -243,6 +259,8 @@ def test_help_names_every_command_in_order():
         "reproduce",
         "serve",
         "rate",
+        "embeddings",
+        "similar",
     ]
     found = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("│") and line.split()[1:2]]
     assert [name for name in found if name in named] == named, ran.stdout + ran.stderr

@@ -152,6 +152,7 @@ def _knobs(section):
     hints = typing.get_type_hints(section)
     special = {
         "sources": st.lists(st.sampled_from(settings.SOURCES), max_size=3).map(tuple),
+        "without": st.lists(st.sampled_from(settings.FAMILIES), max_size=3).map(tuple),
         "prompt": st.sampled_from(["", "{query} | {text}", "Is this Pin:\n{text}\nwhat was asked for: {query}?"]),
         "signal_dropout": st.floats(0, 0.99),
     }
@@ -170,7 +171,7 @@ def _toml(value):
     )
 
 
-SECTIONS = ("world", "text", "teacher", "labels", "signals", "student", "serve", "measure")
+SECTIONS = ("world", "text", "teacher", "labels", "signals", "student", "serve", "measure", "reproduce")
 
 
 @given(st.sampled_from(SECTIONS).flatmap(lambda n: st.tuples(st.just(n), _knobs(getattr(settings, n.capitalize())))))

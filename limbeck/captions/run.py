@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from limbeck.captions.fetch import Fetcher
 from limbeck.captions.reading import Reader, state
-from limbeck.settings import Captions
+from limbeck.settings import Captions, Pictures
 from limbeck.workspace import Workspace, digest_of
 
 Shards = Mapping[str, Callable[[], pa.Table]]
@@ -18,6 +18,12 @@ Shards = Mapping[str, Callable[[], pa.Table]]
 def wanted(ws: Workspace) -> list[str]:
     """What Pins without a caption of the user's name as their picture, each once, in order."""
     images = _uncaptioned(ws).column("image").unique().drop_null()
+    return sorted(image for image in images.to_pylist() if image.strip())
+
+
+def all_named(ws: Workspace) -> list[str]:
+    """What Pins name as their picture, each once, in order."""
+    images = ws.table("pins", ["image"]).column("image").unique().drop_null()
     return sorted(image for image in images.to_pylist() if image.strip())
 
 
@@ -31,10 +37,14 @@ def pictures(ws: Workspace, settings: Captions, folder: Path, model: tuple[str, 
     from limbeck.captions.describe import Describer  # torch and transformers take seconds to import
     from limbeck.captions.model import Captioner
 
-    fetcher = Fetcher(settings.fetch_seconds, settings.max_bytes) if settings.fetch else None
-    reader = Reader(folder, settings.max_bytes, fetcher)
     captioner = (model[0], partial(Captioner, settings, model[1]))
-    return Describer(settings, reader, captioner, ws.salvaged("pictures")).shards(images)
+    return Describer(settings, reader(settings, folder), captioner, ws.salvaged("pictures")).shards(images)
+
+
+def reader(settings: Pictures, folder: Path) -> Reader:
+    """What reads pictures of a folder, and fetches others where that is allowed."""
+    fetcher = Fetcher(settings.fetch_seconds, settings.max_bytes) if settings.fetch else None
+    return Reader(folder, settings.max_bytes, fetcher)
 
 
 def generated(ws: Workspace) -> pa.Table:
@@ -48,9 +58,9 @@ def generated(ws: Workspace) -> pa.Table:
     return rows.select(["pin_id", "image_digest", "caption", "captioner"])
 
 
-def counts(ws: Workspace) -> dict[str, int]:
-    """How many pictures were skipped, by reason, most first; "" counts those that have a caption."""
-    tallied = ws.table("pictures", ["skipped"]).column("skipped").fill_null("").value_counts().to_pylist()
+def counts(ws: Workspace, table: str = "pictures") -> dict[str, int]:
+    """How many pictures were skipped, by reason, most first; "" counts those that were not."""
+    tallied = ws.table(table, ["skipped"]).column("skipped").fill_null("").value_counts().to_pylist()
     return {entry["values"]: entry["counts"] for entry in sorted(tallied, key=lambda e: (-e["counts"], e["values"]))}
 
 

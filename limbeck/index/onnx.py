@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from limbeck.signals import joined
 from limbeck.workspace import Workspace
 
 VERSION = 1  # raise it when the same student is to be written otherwise
-MADE_OF = ("models/student", "signals/searchsage")
+MADE_OF = ("models/student", *joined.LEARNT)
 STUDENT, UNTUNED = "student", "untuned"
 
 
@@ -15,5 +16,6 @@ def build(ws: Workspace, out: Path) -> None:
     from limbeck.student.model import TOWER
 
     export.export(ws.folder("models/student"), out / STUDENT)
-    if ws.has("signals/searchsage") and (ws.folder("signals/searchsage") / TOWER).exists():
-        export.read(ws.folder("signals/searchsage"), out / UNTUNED)
+    kept = [folder for folder in map(ws.folder, filter(ws.has, joined.LEARNT)) if (folder / TOWER).exists()]
+    if kept:
+        export.read(kept[0], out / UNTUNED)

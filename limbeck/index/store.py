@@ -14,13 +14,13 @@ from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
 from limbeck.index.lexical import Lexical
 from limbeck.index.sides import Near, Words
 from limbeck.relevance import LEVELS
+from limbeck.remembered import Remembered
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
 from limbeck.student.grade import READINGS, Student
 from limbeck.student.scoring import Held
 from limbeck.student.served import ServedTower
-from limbeck.student.vectors import Remembered
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
 

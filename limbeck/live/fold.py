@@ -23,6 +23,7 @@ STEPS = {
     "index/texts": ("pin_texts",),
     "pin_vectors": ("composed",),
     "index/nearest": ("pin_vectors",),
+    "index/shares": ("pin_vectors",),
     "index/catalogue": ("pin_vectors", "pins"),
 }
 
@@ -57,6 +58,8 @@ def folded(ws: Workspace) -> str:
 
     While a run is half way, its pins table knows more than its vectors do: then nothing counts as folded.
     """
+    if not all(map(ws.has, STEPS)):  # a workspace that is only served need not have all of them
+        return ""
     for name, sources in STEPS.items():
         made_from = ws.manifest(name).made.inputs
         if any(made_from.get(source) != ws.digest(source) for source in sources):

@@ -255,7 +255,7 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
     """
     metrics = Metrics()
     _key(settings)  # refused before anything is loaded
-    compared = {f"student ({other.root.resolve().name})": Ranker(Store.open(other)) for other in beside}
+    compared = _compared(beside)
     engine, journal = engines.connect(settings), Journal(ws.root)
     with _remote(settings, metrics) as remote, _log(ws, settings, metrics) as log:
 
@@ -269,6 +269,17 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
 
         versions = Versions(ws, opened, functools.partial(pins.caught_up, journal=journal))
         _serve(ws, versions, settings, metrics, Kept(journal, log))
+
+
+def _compared(beside: Sequence[Workspace]) -> dict[str, Ranker]:
+    """The rankers of other workspaces, by what people read; `InputError` where two would read the same."""
+    found: dict[str, Ranker] = {}
+    for other in beside:
+        name = f"student ({other.root.resolve().name})"
+        if name in found:
+            raise InputError(f"two workspaces to compare are named {other.root.resolve().name}", remedy="Rename one")
+        found[name] = Ranker(Store.open(other))
+    return found
 
 
 def _serve(ws: Workspace, versions: Versions, settings: Serve, metrics: Metrics, kept: Kept) -> None:

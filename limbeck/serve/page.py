@@ -51,6 +51,11 @@ SIGNALS = {
     "searchsage.query": "the query, as the log knows it",
     "searchsage.pin": "the Pin, as the log knows it",
     "searchsage": "the log's likeness of both",
+    "interests.query": "what the query is about",
+    "interests.pin": "what the Pin is about",
+    "interests": "whether both are about the same",
+    "visual.pin": "what the Pin looks like",
+    "visual": "likeness of its picture to the query",
     "pinsage.pin": "the boards it is on",
     "pinsage": "likeness of its boards to the query",
 }

@@ -1,20 +1,37 @@
 """All that is known of a (query, Pin) besides vectors: match features, then the columns of every signal there is."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from limbeck.remembered import Remembered
 from limbeck.signals import match_index
 from limbeck.signals.engagement import Before, Engagement
+from limbeck.signals.interests import Interests
 from limbeck.signals.match_index import MatchIndex
+from limbeck.signals.pinsage import PinSage
 from limbeck.signals.sage import SearchSage
 from limbeck.signals.signal import Read, Side, Signal
+from limbeck.signals.visual import TEXTS, Visual
 from limbeck.workspace import Workspace
 
+if TYPE_CHECKING:
+    from limbeck.signals.clip import TextTower
+
 # Of a workspace, besides the match index: what a student is made from, where it is there.
-OPTIONAL = ("signals/engagement", "signals/searchsage")
+OPTIONAL = (
+    "signals/engagement",
+    "signals/searchsage",
+    "signals/pinsage",
+    "signals/interests",
+    "signals/visual",
+)
 LEARNT = OPTIONAL[1:]  # vectors: a student understands those alone that it was trained on
+QUERIES = 20_000  # whose vectors by the visual model are kept
 
 
 class Joined:
@@ -115,3 +132,22 @@ def _signals(ws: Workspace, pin_ids: Sequence[str], read: Read, past: pa.Table |
             yield Before(folder, ws.shards("exposures"), past, pin_ids, days)
     if ws.has("signals/searchsage"):
         yield SearchSage(ws.folder("signals/searchsage"), pin_ids, read)
+    if ws.has("signals/pinsage"):
+        yield PinSage(ws.folder("signals/pinsage"), pin_ids, read)
+    if ws.has("signals/interests"):
+        yield Interests(ws.folder("signals/interests"), pin_ids, read)
+    if ws.has("signals/visual"):
+        folder = ws.folder("signals/visual")
+        yield Visual(folder, pin_ids, _texts(folder) if (folder / TEXTS).exists() else None)
+
+
+def _texts(folder: Path) -> Read:
+    """Vectors of queries by the text tower of the visual signal, loaded when first needed, and PyTorch with it."""
+
+    @functools.cache
+    def tower() -> "TextTower":
+        from limbeck.signals.clip import TextTower
+
+        return TextTower(folder / TEXTS)
+
+    return Remembered(lambda texts: tower().read(texts), QUERIES)

@@ -46,8 +46,8 @@ class Towers:
             self._weights[f"{side}.{name}"]
             for name in ("straight.weight", "hidden.weight", "hidden.bias", "out.weight")
         )
-        base = _unit(base.astype(np.float32, copy=False))
-        return _unit(base @ straight.T + np.maximum(base @ weight.T + bias, 0) @ out.T)
+        base = unit(base.astype(np.float32, copy=False))
+        return unit(base @ straight.T + np.maximum(base @ weight.T + bias, 0) @ out.T)
 
 
 class SearchSage(Signal):
@@ -105,5 +105,6 @@ def _taken(found: np.ndarray, row: np.ndarray) -> np.ndarray:
     return np.where((row >= 0)[:, None], found[row], np.float32(np.nan))
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Vectors (n, d) of length one; NaN stays what it is."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))

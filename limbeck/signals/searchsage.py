@@ -29,6 +29,11 @@ BATCH, EPOCHS, RATE = 512, 4, 1e-3
 TEMPERATURE = 0.1
 
 
+NOBODY = pa.table(
+    {"query": pa.array([], pa.string()), "pin_id": pa.array([], pa.string()), "weight": pa.array([], pa.int64())}
+)
+
+
 class _Tower(nn.Module):
     """From untuned vectors (n, d) to unit vectors (n, SIZE): a projection, corrected by a hidden layer."""
 
@@ -64,7 +69,7 @@ def engaged(exposures: Sequence[Path], allowed: Callable[[str], bool]) -> pa.Tab
         parts.append(
             rows.group_by(["query", "pin_id"]).aggregate([("weight", "sum")]).rename_columns(rows.column_names)
         )
-    found = pa.concat_tables(parts).sort_by([("query", "ascending"), ("pin_id", "ascending")])
+    found = (pa.concat_tables(parts) if parts else NOBODY).sort_by([("query", "ascending"), ("pin_id", "ascending")])
     encoded = found.column("query").combine_chunks().dictionary_encode()
     kept = pa.array([allowed(query) for query in encoded.dictionary.to_pylist()], pa.bool_())
     return found.filter(kept.take(encoded.indices))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from limbeck.records import schema
+from limbeck.records import EITHER, schema
 from limbeck.settings import Column, Joined, Level, Lookup, TableMapping, Translated
 from limbeck.sources import levels, values
 from limbeck.sources.batch import Batch
@@ -41,8 +41,14 @@ def where(batch: Batch, mapping: TableMapping) -> pa.Array:
 
 def table(batch: Batch, name: str, mapping: TableMapping, found: Found) -> pa.Table:
     """The rows of a batch as rows of the table `name`; `InputError` names the first row that cannot be one."""
-    columns = [_column(batch, field, mapping, found) for field in schema(name)]
+    fields = [field.with_nullable(field.nullable and not _chosen(field, name, mapping)) for field in schema(name)]
+    columns = [_column(batch, field, mapping, found) for field in fields]
     return pa.Table.from_arrays(columns, schema=schema(name))
+
+
+def _chosen(field: pa.Field, table: str, mapping: TableMapping) -> bool:
+    """Whether a column is the one that tells what the mapped rows are about, and so may not be empty in any."""
+    return field.name in EITHER.get(table, ()) and field.name in mapping.columns
 
 
 def text(constant: str | int | float | bool) -> str:

@@ -97,6 +97,7 @@ _REMARK = {
     ("saves", "board_id → boards"): "a board_id that is not in boards, which are not used",
     ("impressions", "pin_id → pins"): "a pin_id that is not in pins, which are not used",
     ("captions", "pin_id → pins"): "a pin_id that is not in pins, which are not used",
+    ("interests", "pin_id → pins"): "a pin_id that is not in pins, which are not used",
     ("pins", "link → links"): "a link that is not in links, which get no text from it",
     ("boards", "board_id → saves"): "a board_id that no save has",
     ("links", "link → pins"): "a link that no Pin has",

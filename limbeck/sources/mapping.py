@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from limbeck.errors import InputError
-from limbeck.records import schema
+from limbeck.records import EITHER, schema
 from limbeck.settings import TableMapping
 from limbeck.sources import columns, levels, values
 
@@ -28,8 +28,19 @@ def validate(mapping: TableMapping, table: str, place: str) -> None:
         if not field.nullable and field.name not in given:
             remedy = f"Say which column it is, or give a constant{_sample(field)}"
             raise InputError(f"nothing is mapped to {field.name!r}", file=place, remedy=remedy)
+    _validate_either(table, given, place)
     _validate_level(mapping, place)
     _validate_constants(mapping, table, place)
+
+
+def _validate_either(table: str, given: list[str], place: str) -> None:
+    either = EITHER.get(table, ())
+    if either and sum(name in given for name in either) != 1:
+        remedy = f"If you have both, write one [[tables.{table}]] for each"
+        raise InputError(f"of {' and '.join(either)}, exactly one is to be mapped", file=place, remedy=remedy)
+    if either and not set(given) - set(either):
+        rest = [name for name in schema(table).names if name not in either]
+        raise InputError(f"nothing is mapped to {' or '.join(rest)}", file=place, remedy="Say which column it is")
 
 
 def _validate_level(mapping: TableMapping, place: str) -> None:

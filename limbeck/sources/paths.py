@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from limbeck.errors import InputError
-from limbeck.settings import Captions, Recipe
+from limbeck.settings import Pictures, Recipe
 from limbeck.workspace import Workspace
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -20,11 +20,15 @@ def find(patterns: Sequence[str], folder: Path) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def pictures(recipe: Recipe, ws: Workspace) -> Path:
-    """What the paths of pictures are relative to: the world's own pictures, or the folder that the recipe names."""
+def pictures(recipe: Recipe, ws: Workspace, settings: Pictures | None = None) -> Path:
+    """What the paths of pictures are relative to: the world's own pictures, or the folder that the recipe names.
+
+    Without `settings`, it is that of the captions, or of the visual signal.
+    """
     if recipe.world is not None:
         return ws.folder("images/pins") if ws.has("images/pins") else ws.root / "images"
-    return recipe.folder / Path(expand((recipe.captions or Captions()).folder)).expanduser()
+    settings = settings or recipe.captions or recipe.visual or Pictures()
+    return recipe.folder / Path(expand(settings.folder)).expanduser()
 
 
 def _matches(pattern: str, folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ REFERENCES = (
     ("heldout", "pin_id", "pins", "pin_id"),
     ("impressions", "pin_id", "pins", "pin_id"),
     ("captions", "pin_id", "pins", "pin_id"),
+    ("interests", "pin_id", "pins", "pin_id"),
     ("saves", "pin_id", "pins", "pin_id"),
     ("saves", "board_id", "boards", "board_id"),
     ("boards", "board_id", "saves", "board_id"),

@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from limbeck.remembered import Remembered
 from limbeck.signals.signal import Group
 from limbeck.student.scoring import Scorer
-from limbeck.student.vectors import Remembered, Vectors
+from limbeck.student.vectors import Vectors
 
 ROWS_PER_BATCH = 16_384
 READINGS = 2_048  # texts whose untuned vectors are kept: a signal may ask for them after the tower

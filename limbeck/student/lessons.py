@@ -80,8 +80,7 @@ class Lessons:
         The features, most of what many pairs take, are kept in a file where one is given, and read from it as needed.
         """
         size = (pairs.num_rows, len(self._match.names))
-        on_disk = file is not None and all(size)
-        features = np.lib.format.open_memmap(file, "w+", np.float32, size) if on_disk else np.empty(size, np.float32)
+        features = _room(size, file)
         with track("features", pairs.num_rows, "pairs") as advance:
             for begin in range(0, pairs.num_rows, ROWS_PER_BATCH):
                 some = pairs.slice(begin, ROWS_PER_BATCH)
@@ -96,3 +95,8 @@ class Lessons:
     def _numbers(self, pairs: pa.Table, side: str) -> np.ndarray:
         """Which of the texts of a side each pair has, int64 (n,)."""
         return pc.index_in(pairs.column(side), self._numbered[side]).to_numpy().astype(np.int64)
+
+
+def _room(size: tuple[int, int], file: Path | None) -> np.ndarray:
+    """Float32 numbers to be filled in, in a file where one is given; an empty array cannot be mapped."""
+    return np.lib.format.open_memmap(file, "w+", np.float32, size) if file and all(size) else np.empty(size, np.float32)

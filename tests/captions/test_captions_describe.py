@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pictures_server import png, serving
 from PIL import Image
 
-from limbeck.captions.describe import Describer, ahead
+from limbeck.captions.describe import Describer
 from limbeck.captions.fetch import Fetcher
+from limbeck.captions.loading import ahead
 from limbeck.captions.reading import Reader, is_url, locate, state
 from limbeck.captions.skipped import SkippedError
 from limbeck.records import conform, empty

@@ -80,6 +80,11 @@ def test_while_any_part_is_of_an_older_version_nothing_is_folded(made_with, name
     assert folded(made_with) == ""
 
 
+def test_a_workspace_that_is_only_served_has_nothing_folded(made_with):
+    made_with.remove("pin_texts")
+    assert folded(made_with) == ""
+
+
 def test_an_index_that_was_made_without_a_journal_has_nothing_folded(made_with):
     made_with.write_table("pins", Made(), {"0": lambda: records.empty("pins")})
     assert folded(made_with) == ""

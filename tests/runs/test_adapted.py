@@ -43,7 +43,8 @@ def test_without_adaptation_the_student_stays_as_it_was(run):
     assert "encoder_vectors" not in ended.made
     again = run("distill", TABLE | {"student": True})
     students = {"models/student", "models/student-30", "models/student-human"}
-    assert set(again.made) == {"encoder_vectors", "signals/searchsage", *students}
+    signals = {"signals/searchsage", "signals/pinsage", "signals/interests"}
+    assert set(again.made) == {"encoder_vectors", *signals, *students}
 
 
 def test_a_student_on_another_backbone_cannot_begin_from_it(run):

@@ -26,6 +26,8 @@ COMMANDS = [
     "reproduce",
     "serve",
     "rate",
+    "embeddings",
+    "similar",
 ]
 GRADERS = ["text match", "cosine", "SearchSAGE", "teacher", "student", "student-human"]
 

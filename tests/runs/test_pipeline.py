@@ -1,5 +1,6 @@
 """Whole runs: what they make, what they make again and why, and what may not leak from the held-out queries."""
 
+import dataclasses
 import hashlib
 import shutil
 from pathlib import Path
@@ -18,7 +19,8 @@ from limbeck.recipe_file import read
 from limbeck.records import INPUTS, KEYS, RECORDS, schema
 from limbeck.workspace import Workspace
 
-TABLES = [table for table in RECORDS if table not in ("pictures", "generated_captions")]  # the others: [captions] alone
+ASKED_FOR = ("pictures", "generated_captions", "image_vectors", "interests")  # by [captions], [visual], or one's own
+TABLES = [table for table in RECORDS if table not in ASKED_FOR]
 MODELS = {"models/teacher", "models/student", "models/student-30", "models/student-human"}
 INDEXES = {
     "images/pins",
@@ -27,16 +29,20 @@ INDEXES = {
     "signals/match",
     "signals/engagement",
     "signals/searchsage",
+    "signals/pinsage",
+    "signals/interests",
     "index/lexical",
     "index/texts",
     "index/boards",
     "index/understanding",
+    "index/onnx",
+    "index/shares",
     "index/nearest",
     "index/catalogue",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
-VECTORS = {"encoder_vectors", "signals/searchsage"}
-SEARCHABLE = {"pin_vectors", "index/nearest", "index/catalogue"}
+VECTORS = {"encoder_vectors", "signals/searchsage", "signals/pinsage", "signals/interests"}
+SEARCHABLE = {"pin_vectors", "index/shares", "index/nearest", "index/catalogue"}
 
 
 def test_a_run_makes_every_table_model_and_index(finished):
@@ -211,13 +217,27 @@ def test_searchsage_learns_from_no_test_query(home, finished, kept_back, monkeyp
     seen = set()
     monkeypatch.setattr(assembly.sage, "build", lambda pairs, *_: seen.update(pairs.column("query").to_pylist()))
     ws = Workspace(finished.root)
-    assembly.searchsage(read(home.folder / TINY), ws, tmp_path)
+    recipe = read(home.folder / TINY)
+    assembly.searchsage(recipe, ws, assembly.reader(recipe, ws), tmp_path)
     logged = set(ws.table("exposures", ["query"]).column("query").to_pylist())
     forbidden = {query.strip().lower() for query in kept_back}
     assert seen
     assert seen < logged
     assert logged & forbidden, "nothing was held back"
     assert not seen & forbidden
+
+
+def test_pinsage_walks_along_no_test_query(home, finished, kept_back, monkeypatch, tmp_path):
+    seen = set()
+    monkeypatch.setattr(
+        assembly.pin_content, "graph", lambda saves, pins, engaged: seen.update(engaged.column("query").to_pylist())
+    )
+    monkeypatch.setattr(assembly.pinsage_training, "build", lambda *_: None)
+    recipe = read(home.folder / TINY)
+    recipe = dataclasses.replace(recipe, signals=dataclasses.replace(recipe.signals, pinsage_queries=True))
+    assembly.pinsage(recipe, Workspace(finished.root), tmp_path, tmp_path)
+    assert seen
+    assert not seen & {query.strip().lower() for query in kept_back}
 
 
 @pytest.mark.long

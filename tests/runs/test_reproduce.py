@@ -16,7 +16,7 @@ from limbeck.workspace import Workspace
 
 # One smaller teacher; without engagement or one kind of match features; two text sources; two amounts.
 CHANGES = {
-    "signals": {"searchsage": False, "without": list(KINDS[1:])},
+    "signals": {"searchsage": False, "pinsage": False, "interests": False, "without": list(KINDS[1:])},
     "reproduce": {"teachers": ["backbone"], "layers": [1], "amounts": [1, 4]},
 }
 FEW = ["title", "caption"]
@@ -194,7 +194,8 @@ def whole(home):
 
 def test_every_switch_of_the_signals_and_every_kind_of_match_features_is_left_out_once(whole):
     found = {v.label: v.recipe.signals for v in variants.signals(whole)}
-    assert list(found) == ["engagement", "searchsage", *(f"match features: {k.replace('_', ' ')}" for k in KINDS)]
+    switches = ["engagement", "searchsage", "pinsage", "interests"]
+    assert list(found) == [*switches, *(f"match features: {k.replace('_', ' ')}" for k in KINDS)]
     assert not found["engagement"].engagement
     assert found["engagement"].searchsage
     assert found["match features: title words"].without == ("title_words",)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -302,9 +303,9 @@ def test_requests_that_come_together_wait_for_the_disk_once(client, following, m
     assert first.wait(300)
     for sender in senders[1:]:
         sender.start()
-    writer = client.app.routes[3].endpoint.__self__._writer
-    while len(writer._waiting) < 8:
-        pass
+    [route] = [route for route in client.app.routes if route.path == "/search"]
+    while len(route.endpoint.__self__._writer._waiting) < 8:
+        time.sleep(0.01)
     go_on.set()
     for sender in senders:
         sender.join(300)

@@ -16,13 +16,13 @@ from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
 from limbeck.index.store import Store
+from limbeck.remembered import Remembered
 from limbeck.serve import app
 from limbeck.serve.cache import CachedVectors, Caches
 from limbeck.serve.ranker import Ranker
 from limbeck.serve.shared import KEPT, Remote, RemoteCache, packed, unpacked
 from limbeck.settings import Serve
 from limbeck.student.encode import Encoder
-from limbeck.student.vectors import Remembered
 
 QUERIES = ("red sofa", "oak shelf", "tea pot", "wedding dress")
 TEXTS = [f"a query of number {i}" + "." * i for i in range(300)]  # more than go into one call

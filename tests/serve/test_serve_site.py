@@ -10,6 +10,7 @@ from fixed import Fixed
 from served import HOSTILE
 from starlette.testclient import TestClient
 
+from limbeck.errors import InputError
 from limbeck.serve import app, page
 from limbeck.serve.compare import Judgments
 from limbeck.serve.others import Others
@@ -198,6 +199,11 @@ def test_two_rankers_stand_side_by_side(client, ranker):
     assert [html.unescape(p) for p in re.findall(r'<li class="row">.*?href="/pins/(\w+)\?', text, re.S)] == [
         pin.pin_id for pin in (*left, *right)
     ]
+
+
+def test_workspaces_that_would_read_the_same_are_refused(workspace):
+    with pytest.raises(InputError, match="two workspaces to compare are named"):
+        app.run(workspace, Serve(port=0), beside=[workspace, workspace])
 
 
 def test_what_people_said_is_beside_what_was_found(client):

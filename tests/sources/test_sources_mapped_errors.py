@@ -360,3 +360,43 @@ def test_all_tables_are_looked_at_before_rows_are_read(write, recipe_of):
     write("items.csv", "id,title\n1,x\n1,y\n")
     with pytest.raises(InputError, match="no such file"):
         check.check(recipe_of(PINS + JUDGMENTS))
+
+
+# -- what is either about a Pin or about a query --
+
+INTERESTS = '[[tables.interests]]\nfiles = ["i.csv"]\ncolumns = {{ {} }}\n'
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ('pin_id = "p", query = "q", interest = "i"', "of pin_id and query, exactly one is to be mapped"),
+        ('interest = "i"', "of pin_id and query, exactly one is to be mapped"),
+        ('pin_id = "p"', "nothing is mapped to interest or shopping"),
+    ],
+)
+def test_a_block_of_interests_says_whose_and_which(write, recipe_of, columns, said):
+    write("items.csv", "id,title\n1,x\n")
+    write("i.csv", "p,q,i\n1,a,b\n")
+    assert_refused(recipe_of(PINS + INTERESTS.format(columns)), "tables.interests 1", said)
+
+
+def test_an_interest_of_nobody(write, recipe_of):
+    write("items.csv", "id,title\n1,x\n")
+    write("i.csv", "q,i\na,b\n,c\n")
+    assert_refused(
+        recipe_of(PINS + INTERESTS.format('query = "q", interest = "i"')), "i.csv", "row 3", "'q'", "is empty"
+    )
+
+
+def test_a_pin_may_have_several_interests_and_one_that_is_not_there_is_told_of(write, recipe_of):
+    write("items.csv", "id,title\n1,x\n")
+    write("i.csv", "p,i,s\n1,a,yes\n1,b,\n7,,no\n")
+    recipe = recipe_of(PINS + INTERESTS.format('pin_id = "p", interest = "i", shopping = "s"'))
+    (rows,) = (make() for make in mapped.shards(recipe, "interests").values())
+    assert [tuple(row.values()) for row in rows.to_pylist()] == [
+        ("1", None, "a", True),
+        ("1", None, "b", None),
+        ("7", None, None, False),
+    ]
+    assert check.check(recipe).tables["interests"].dangling == {"pin_id → pins": 1}

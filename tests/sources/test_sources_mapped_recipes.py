@@ -58,6 +58,12 @@ def test_wands(tmp_path, monkeypatch):
         ("0", "solid wood platform bed", "Beds\ngood, deep sleep\noverallwidth : 64|color : brown", "en"),
         ("42993", '12" stool', "seat : round", "en"),
     ]
+    assert rows(recipe, "interests", "pin_id", "query", "interest", "shopping") == [
+        ("0", None, "Beds", None),
+        ("42993", None, None, None),
+        (None, "salon chair", "Massage Chairs", None),
+        (None, "smart tv", None, None),
+    ]
     assert rows(recipe, "judgments", "query", "pin_id", "level") == [
         ("salon chair", "0", 5),
         ("salon chair", "42993", 1),

@@ -1,0 +1,205 @@
+"""What Pins and queries are about, and whether they are for shopping: classes, told by a small model where nobody did.
+
+The classes are those of a taxonomy table, else clusters of what the Pins say. A query that the table does not name
+teaches the model by the classes of the Pins that people acted on for it. Whether something is for shopping is known
+from the table alone, and left out without it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_array
+
+from limbeck.relevance import normalise_query
+from limbeck.signals import classes, classifier, taxonomy
+from limbeck.signals.classes import Classes
+from limbeck.signals.classifier import ROWS_AT_ONCE, Accuracy, Classifier
+from limbeck.signals.signal import Group, Read, Side, Signal
+
+VERSION = 1  # raise it when the same tables are to give other classes
+SIZE = 16  # columns that say what something is about
+MOST_QUERIES = 20_000  # of the log, that are learnt from
+COLUMNS = ("interest", "shopping")  # of the table
+SUMMARY, WEIGHTS = "interests.json", "models.safetensors"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of classes: the table of interests, and the pairs that people acted on (query, pin_id, weight)."""
+
+    told: pa.Table
+    engaged: pa.Table
+
+    def queries(self, seed: int) -> tuple[list[str], list[str]]:
+        """The queries of the table, and after those some of the others, in their normal form."""
+        named = {normalise_query(query) for query in self.told.column("query").drop_null().to_pylist()}
+        others = sorted(set(self.engaged.column("query").to_pylist()) - named)
+        kept = np.random.default_rng(seed).permutation(len(others))[:MOST_QUERIES]
+        return sorted(named), [*sorted(named), *(others[i] for i in np.sort(kept))]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the classes are, where they come from, and how well each column is told of Pins and of queries."""
+
+    source: str
+    names: tuple[str, ...]
+    accuracy: dict[str, dict[str, Accuracy]]
+
+    @property
+    def wording(self) -> str:
+        """For people."""
+        what = f"{len(self.names)} " + ("interests of the table" if self.source == "table" else "clusters of Pins")
+        parts = [
+            f"{column} of {side} {a.right:.1%} right on {a.held_out:,} (the commonest: {a.commonest:.1%})"
+            for column, sides in self.accuracy.items()
+            for side, a in sides.items()
+            if a.held_out
+        ]
+        left_out = [] if "shopping" in self.accuracy else ["no shopping column: that intent is left out"]
+        return "; ".join([what, *parts, *left_out])
+
+
+@dataclass(frozen=True)
+class Models:
+    """What tells classes, what tells shopping if anything does, and `places` (k, s) of classes, near if alike."""
+
+    interest: Classifier
+    shopping: Classifier | None
+    places: np.ndarray
+
+    def classes(self, base: np.ndarray, told: Mapping[str, csr_array] = MappingProxyType({})) -> Classes:
+        """The likeliest classes of texts: as `told` (n, k) by column, else by their untuned vectors (n, d)."""
+        parts = []
+        for begin in range(0, max(len(base), 1), ROWS_AT_ONCE):
+            rows = slice(begin, begin + ROWS_AT_ONCE)
+            some = {column: shares[rows].toarray() for column, shares in told.items()}
+            interest = _else(some.get("interest"), self.interest.probabilities(base[rows]))
+            shopping = self._shopping(base[rows], some.get("shopping"))
+            parts.append(classes.likeliest(interest, shopping))
+        return classes.joined(parts)
+
+    def _shopping(self, base: np.ndarray, told: np.ndarray | None) -> np.ndarray:
+        if self.shopping is None:
+            return np.full(len(base), np.nan, np.float32)
+        return _else(told, self.shopping.probabilities(base))[:, 1]
+
+    def save(self, folder: Path) -> None:
+        """Write them."""
+        told = {"interest": self.interest, **({"shopping": self.shopping} if self.shopping else {})}
+        weights = {f"{name}.{part}": value for name, model in told.items() for part, value in vars(model).items()}
+        save_file({"places": self.places, **weights}, folder / WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Models":
+        """What `save` wrote."""
+        found = load_file(folder / WEIGHTS)
+        told = [
+            Classifier(found[f"{name}.weight"], found[f"{name}.bias"]) if f"{name}.bias" in found else None
+            for name in ("interest", "shopping")
+        ]
+        assert told[0] is not None
+        return cls(told[0], told[1], found["places"])
+
+
+def _else(told: np.ndarray | None, likely: np.ndarray) -> np.ndarray:
+    """Shares (n, k) where they are told, and probabilities elsewhere."""
+    return likely if told is None else np.where(told.sum(axis=1, keepdims=True) > 0, told, likely)
+
+
+class Interests(Signal):
+    """The classes of the query, those of the Pin, and how far they agree, as a signal."""
+
+    def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
+        """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
+        self._read, self.models = read, Models.load(folder)
+        _, self._pins = classes.load(folder / "pins.arrow", pin_ids)
+        asked, self._told = classes.load(folder / "queries.arrow")
+        self._asked = {query: row for row, query in enumerate(asked)}
+        self._laid = self._columns(self._pins)
+        columns = (*map(str, range(self.models.places.shape[1])), *(["shopping"] if self.models.shopping else []))
+        self.groups: tuple[Group, ...] = (
+            Group("interests.query", "query", columns),
+            Group("interests.pin", "pin", columns),
+            Group("interests", "pair", ("agreement",)),
+        )
+
+    def columns(
+        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
+    ) -> np.ndarray:
+        """As `Signal.columns`."""
+        if not len(rows):
+            return np.zeros((0, sum(len(group.columns) for group in self.groups)), np.float32)
+        query, pin, laid = self.of_queries(queries), self._pins.take(rows), self._laid[rows]
+        if base is not None:
+            unknown, told = rows < 0, self.models.classes(base)
+            pin, laid = pin.replaced(unknown, told), np.where(unknown[:, None], self._columns(told), laid)
+        return np.column_stack([self._columns(query)[asked], laid, agreement(query.take(asked), pin)])
+
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """As `Signal.of_side`."""
+        if side == "pin":
+            return self._laid[rows]
+        asked = self.of_queries([query]).take(np.zeros(len(rows), np.int64))
+        return self._columns(asked) if side == "query" else agreement(asked, self._pins.take(rows))[:, None]
+
+    def of_queries(self, queries: Sequence[str]) -> Classes:
+        """Classes of queries, as the table says, else as the model does."""
+        known = np.asarray([self._asked.get(normalise_query(query), -1) for query in queries])
+        return self.models.classes(self._read(queries)).replaced(known >= 0, self._told.take(known))
+
+    def _columns(self, of: Classes) -> np.ndarray:
+        about = np.zeros((len(of.share), self.models.places.shape[1]), np.float32)
+        for share, number in zip(of.share.T, of.number.T):
+            about += share[:, None] * self.models.places[number]
+        return np.column_stack([about, of.shopping]) if self.models.shopping else about
+
+
+def agreement(some: Classes, others: Classes) -> np.ndarray:
+    """How likely it is that row-aligned texts are of the same class (n,)."""
+    same = some.number[:, :, None] == others.number[:, None, :]
+    return np.einsum("nij,ni,nj->n", same, some.share, others.share)
+
+
+def build(evidence: Evidence, pin_ids: Sequence[str], base: np.ndarray, read: Read, seed: int, out: Path) -> Summary:
+    """Learn classes; write models, and the classes of all Pins and of the table's queries, into `out`.
+
+    `base` (pins, d) are the Pins' untuned vectors. The same seed and tables give the same bytes.
+    """
+    named, asked = evidence.queries(seed)
+    vectors = read(asked) if asked else np.zeros((0, base.shape[1]), np.float32)
+    told = {column: taxonomy.told(evidence.told, column, pin_ids, asked) for column in COLUMNS}
+    told = {column: known for column, known in told.items() if known.pins.nnz + known.queries.nnz}
+    known = {"interest": taxonomy.clusters(base, len(asked), seed)} | told
+    models, accuracy = {}, {}
+    for column, by in known.items():
+        by = taxonomy.acted(by, evidence.engaged, pin_ids, asked)
+        models[column], accuracy[column] = classifier.learn(
+            {"pins": (base, by.pins), "queries": (vectors, by.queries)}, seed
+        )
+    learnt = Models(models["interest"], models.get("shopping"), _places(models["interest"].weight))
+    learnt.save(out)
+    learnt.classes(base, {c: k.pins for c, k in told.items()}).save(pin_ids, out / "pins.arrow")
+    first = slice(len(named))
+    learnt.classes(vectors[first], {c: k.queries[first] for c, k in told.items()}).save(named, out / "queries.arrow")
+    summary = Summary("table" if "interest" in told else "clusters", known["interest"].names, accuracy)
+    (out / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+    return summary
+
+
+def _places(weight: np.ndarray) -> np.ndarray:
+    """Where classes lie by their weights (k, d): each on an axis of its own; where there are many, alike ones together.
+
+    Then these are the first principal components of the weights, the longest of length one.
+    """
+    if len(weight) <= SIZE:
+        return np.eye(len(weight), dtype=np.float32)
+    left, spread, _ = np.linalg.svd(weight - weight.mean(axis=0), full_matrices=False)
+    left *= np.sign(left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])])  # their signs are arbitrary
+    return np.ascontiguousarray(left[:, :SIZE] * (spread[:SIZE] / max(spread[0], 1e-12)), dtype=np.float32)
