@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sides import assert_sides_agree
 
 from limbeck import records
 from limbeck.signals import pin_content, pin_graph, pinsage, pinsage_training
@@ -86,6 +87,20 @@ def test_the_signal_tells_vectors_and_their_cosine(built):
     assert found.dtype == np.float32
     assert found.shape[1] == sum(len(group.columns) for group in signal.groups)
     assert signal.columns([], asked[:0], rows[:0]).shape == (0, SIZE + 1)
+
+
+def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(built):
+    assert_sides_agree(PinSage(built, ["nobody", *PIN_IDS], read), "q3", np.array([5, 0, -1, 7]))
+    assert PinSage(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
+
+
+def test_it_is_used_as_it_was_trained():
+    torch.manual_seed(0)
+    network = pinsage_training.Network(DIMENSIONS)
+    torch.nn.init.normal_(network.out.weight)
+    used = Convolution({name: weight.numpy() for name, weight in network.state_dict().items()})
+    own = torch.nn.functional.normalize(torch.from_numpy(said(9, 3)))
+    np.testing.assert_allclose(used.alone(said(9, 3)), network(own, own).detach().numpy(), atol=1e-5)
 
 
 def test_an_unknown_pin_is_known_by_its_untuned_vector(built):

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sides import assert_sides_agree
 
 from limbeck import records
 from limbeck.signals import searchsage
@@ -70,6 +71,11 @@ def test_the_signal_tells_vectors_and_their_cosine(built):
     assert np.isnan(cosine[2:]).all()
     assert found.dtype == np.float32
     assert signal.columns([], asked[:0], rows[:0]).shape == (0, 2 * SIZE + 1)
+
+
+def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(built):
+    assert_sides_agree(SearchSage(built, ["nobody", *PIN_IDS], read), "q3", np.array([5, 0, -1, 7]))
+    assert SearchSage(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
 
 
 def test_an_unknown_pin_is_known_by_what_it_says(built):
