@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ MADE_OF = (
     "pins",
 )
 Keep = Callable[[Student, str, Read], Read]
+Stage = Callable[[str], AbstractContextManager[object]]  # times a part of the work
 REMEDY = "`limbeck run RECIPE` brings them together"
 
 
@@ -150,20 +152,21 @@ class Store:
         asked = self.signals.of_side("query", query, np.zeros(0, np.int64))[0]
         return asked, self.signals.of_side("pair", query, self.matched(rows))
 
-    def grade(self, query: str, vector: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def grade(self, query: str, vector: np.ndarray, rows: np.ndarray, stage: Stage = nullcontext) -> np.ndarray:
         """Five probabilities of a query, whose vector (d,) is known, and the Pins in these rows: float32 (n, 5).
 
         Those of the catalogue by their shares, in ascending order as they lie in memory; others by all that is known.
         """
         order = np.argsort(rows, kind="stable")
-        kept = order[: np.searchsorted(rows[order], len(self.shares.numbers))]
+        kept, others = np.split(order, [np.searchsorted(rows[order], len(self.shares.numbers))])
         found, scorer = np.empty((len(rows), len(LEVELS)), np.float32), self.student.scorer
-        asked, columns = self.columns(query, rows[kept])
-        found[kept] = scorer.candidates(scorer.asked(vector, asked), self.shares, rows[kept], columns)
-        if len(kept) < len(rows):
-            others = order[len(kept) :]
-            live = rows[others]
-            found[others] = self.student.probabilities(vector[None], self.vectors_of(live), self.features(query, live))
+        with stage("features"):
+            asked, columns = self.columns(query, rows[kept])
+            features = self.features(query, rows[others]) if len(others) else None
+        with stage("grade"):
+            found[kept] = scorer.candidates(scorer.asked(vector, asked), self.shares, rows[kept], columns)
+            if features is not None:
+                found[others] = self.student.probabilities(vector[None], self.vectors_of(rows[others]), features)
         return found
 
     def composed(self, rows: np.ndarray) -> list[str]:

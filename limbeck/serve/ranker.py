@@ -278,8 +278,7 @@ class Ranker:
         with self._stage("embed"):
             vector = self._queries.vectors([query])
         if self._note is None:
-            with self._stage("grade"):
-                found = store.grade(query, vector[0], rows)
+            found = store.grade(query, vector[0], rows, self._stage)
         else:  # whoever listens is told all that the grade was made of
             with self._stage("features"):
                 features = store.features(query, rows)
