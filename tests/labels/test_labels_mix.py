@@ -15,8 +15,8 @@ PAIRS = [(q, p) for q in ("a", "a b", "b") for p in ("1", "2", "b1")]
 
 def labels(numbers, seed):
     answers = np.random.default_rng(seed).dirichlet(np.ones(5), len(numbers)).astype(np.float32)
-    chosen = [PAIRS[i] for i in numbers]
-    return pa.table({"query": [q for q, _ in chosen], "pin_id": [p for _, p in chosen], **to_columns(answers)})
+    query, pin = (pa.array([PAIRS[i][side] for i in numbers], pa.string()) for side in (0, 1))
+    return pa.table({"query": query, "pin_id": pin, **to_columns(answers)})
 
 
 numbers = st.lists(st.integers(0, len(PAIRS) - 1), unique=True)
