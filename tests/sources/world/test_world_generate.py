@@ -29,12 +29,15 @@ print(json.dumps(out))
 """
 
 
+TABLES = set(records.INPUTS) - {"interests"}  # nobody in the world says what is about what
+
+
 def digest(shards: dict) -> str:
     return hashlib.sha256(repr([make().to_pylist() for make in shards.values()]).encode()).hexdigest()
 
 
 def test_tables_have_exactly_the_declared_columns(small: Made) -> None:
-    assert set(small.tables) == set(records.INPUTS)
+    assert set(small.tables) == TABLES
     for name, rows in small.tables.items():
         assert rows.schema.equals(records.schema(name)), name
         assert records.conform(rows, name).num_rows > 0
@@ -49,7 +52,7 @@ def test_the_same_seed_makes_the_same_world_in_another_process(tiny: Made) -> No
 
 def test_another_seed_makes_another_world(tiny: Made) -> None:
     other = make(TINY, SEED + 1)
-    assert all(not other[name].equals(tiny.tables[name]) for name in records.INPUTS)
+    assert all(not other[name].equals(tiny.tables[name]) for name in TABLES)
 
 
 def test_a_shard_does_not_depend_on_what_was_made_before(small: Made) -> None:
