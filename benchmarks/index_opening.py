@@ -23,7 +23,7 @@ from limbeck.index import catalogue, lexical, nearest, texts
 from limbeck.records import schema
 from limbeck.signals import grams, match_index
 from limbeck.signals.match import FIELDS, Terms
-from limbeck.student.encode import Vectors
+from limbeck.student.vectors import Vectors
 
 DIMENSIONS, WORDS, TERMS_PER_FIELD = 64, 100_000, 4
 ASKED, ROUNDS = 1_000, 200

@@ -71,7 +71,6 @@ def measure(vectors: list[Path], saves: list[Path], folder: Path) -> None:
 
     from limbeck import progress
     from limbeck.signals import pin_content, pinsage_training
-    from limbeck.signals.pinsage import Convolution
 
     progress.choose("quiet")
     torch.set_num_threads(1)
@@ -83,7 +82,7 @@ def measure(vectors: list[Path], saves: list[Path], folder: Path) -> None:
     content = pin_content.Content(base, pin_content.graph(saves, pin_ids))
     begun = _row("graph", begun)
     torch.manual_seed(0)
-    convolution = Convolution(base.shape[1])
+    convolution = pinsage_training.Network(base.shape[1])
     pinsage_training.train(convolution, content, 0)
     begun = _row("training (and compiling)", begun)
     pinsage_training.all_vectors(convolution.eval(), content, 0)

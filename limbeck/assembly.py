@@ -18,7 +18,7 @@ from limbeck import backbone, relevance, tracking
 from limbeck.captions.identity import identity
 from limbeck.errors import InputError
 from limbeck.index import lexical
-from limbeck.labels import pairs
+from limbeck.labels import mix, pairs
 from limbeck.progress import say
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
@@ -240,10 +240,14 @@ def shares(recipe: Recipe) -> dict[str, float]:
 
 
 def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
-    """What each student learns from: query, pin_id, p1…p5."""
+    """What each student learns from: query, pin_id, p1…p5, and a weight where the recipe asks for it."""
     columns = ["query", "pin_id", *PROBABILITIES]
     soft = ws.table("soft_labels", columns)
     human = pa.concat_tables([judged(ws, part).select(columns) for part in ("train", "valid")])
+    if recipe.student.human_weight:
+        soft = mix.mixed(soft, human, recipe.student.human_weight)
+    if recipe.student.weighted:
+        soft = mix.weighed(soft, ws.table("pairs", ["query", "pin_id", "weight"]))
     draw = [int(digest_of(q, p), 16) / 16**16 for q, p in zip(*(soft.column(c).to_pylist() for c in columns[:2]))]
     drawn = np.asarray(draw)
     return {name: soft.filter(pa.array(drawn < share)) if share else human for name, share in shares(recipe).items()}

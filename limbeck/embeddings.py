@@ -19,7 +19,7 @@ from limbeck.index import board_vectors
 from limbeck.making import Run
 from limbeck.relevance import normalise_query
 from limbeck.settings import Recipe
-from limbeck.signals import searchsage
+from limbeck.signals import sage
 from limbeck.signals.pinsage import Convolution
 from limbeck.signals.signal import Read
 from limbeck.student import encode
@@ -59,14 +59,14 @@ def _untuned(recipe: Recipe, ws: Workspace) -> Space:
 
 def _searchsage(recipe: Recipe, ws: Workspace) -> Space:
     folder, read = ws.folder("signals/searchsage"), assembly.reader(recipe, ws)
-    towers, pin_ids = searchsage.Towers.load(folder), _known(ws)
-    return Space(pin_ids, searchsage.vectors(folder, pin_ids), lambda texts: towers.queries(read(texts)))
+    towers, pin_ids = sage.Towers.load(folder), _known(ws)
+    return Space(pin_ids, sage.vectors(folder, pin_ids), lambda texts: towers.queries(read(texts)))
 
 
 def _pinsage(recipe: Recipe, ws: Workspace) -> Space:
     folder, read = ws.folder("signals/pinsage"), assembly.reader(recipe, ws)
     convolution, pin_ids = Convolution.load(folder), _known(ws)
-    return Space(pin_ids, searchsage.vectors(folder, pin_ids), lambda texts: convolution.alone(read(texts)))
+    return Space(pin_ids, sage.vectors(folder, pin_ids), lambda texts: convolution.alone(read(texts)))
 
 
 def _known(ws: Workspace) -> list[str]:

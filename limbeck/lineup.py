@@ -24,7 +24,7 @@ from limbeck.relevance import Grader
 from limbeck.settings import Recipe
 from limbeck.signals import joined, text_match
 from limbeck.signals.joined import Joined
-from limbeck.signals.searchsage import Towers
+from limbeck.signals.sage import Towers
 from limbeck.signals.signal import Read
 from limbeck.student import encode
 from limbeck.student.cosine import CosineGrader

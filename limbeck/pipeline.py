@@ -19,7 +19,7 @@ import pyarrow as pa
 from limbeck import assembly, attacking, history, judging, labelling, lineup, problems, processes, seeing, teaching
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
-from limbeck.index import boards, catalogue, lexical, nearest, texts, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
 from limbeck.inputs import input_tables
 from limbeck.making import Run
 from limbeck.measure import attacks
@@ -191,7 +191,8 @@ def distill(run: Run) -> None:
 
         def build(out: Path, scratch: Path, rows: pa.Table = rows) -> None:
             taught = everything()
-            parts = {part: taught.examples(split.select(rows, part)) for part in ("train", "valid")}
+            chosen = {part: split.select(rows, part) for part in ("train", "valid")}
+            parts = {part: taught.examples(pairs, scratch / f"{part}.npy") for part, pairs in chosen.items()}
             student_training.train(parts, taught, assembly.adapted(recipe, ws).student, recipe.seed, out, scratch)
 
         run.folder(f"models/{name}", made, build)
@@ -243,6 +244,10 @@ def index(run: Run) -> None:
     """Vectors of all Pins by the student, computed only where text or student changed, and the index over them."""
     ws, recipe = run.ws, run.recipe
     run.table("pin_vectors", ws.made_from(["composed", "models/student"]), lambda: assembly.pin_vectors(recipe, ws))
+    made = ws.made_from(onnx.MADE_OF, version=onnx.VERSION)
+    run.folder("index/onnx", made, lambda out, _: onnx.build(ws, out))
+    made, bits = ws.made_from(shares.MADE_OF, version=shares.VERSION, index=recipe.index), recipe.index.bits
+    run.folder("index/shares", made, lambda out, _: shares.build(ws, assembly.reader(recipe, ws), bits, out))
     made = ws.made_from(["pin_vectors"])
     run.folder("index/nearest", made, lambda out, scratch: nearest.build(ws.table("pin_vectors"), out))
     run.folder("index/catalogue", ws.made_from(["pin_vectors", "pins"]), lambda out, scratch: _catalogue(ws, out))

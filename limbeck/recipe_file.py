@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from limbeck.errors import InputError
 from limbeck.records import INPUTS
-from limbeck.settings import FAMILIES, SOURCES, Blend, Judge, Recipe
+from limbeck.settings import FAMILIES, SOURCES, Blend, Judge, Recipe, Student
 
 RESERVED = {"model", "messages", "logprobs", "top_logprobs", "response_format", "stream", "n", "temperature"}
 
@@ -73,8 +73,7 @@ def _check(recipe: Recipe, path: Path) -> None:
             )
     if recipe.signals.window_days < 1:
         raise InputError(f"signals.window_days is {recipe.signals.window_days}, expected 1 or more", file=path)
-    if not 0 <= recipe.student.signal_dropout < 1:
-        raise InputError(f"student.signal_dropout is {recipe.student.signal_dropout}, expected 0 to below 1", file=path)
+    _check_student(recipe.student, path)
     if recipe.measure.attacked_pairs < 0:
         raise InputError(f"measure.attacked_pairs is {recipe.measure.attacked_pairs}, expected 0 or more", file=path)
     if not 0 <= recipe.labels.dollars_per_hour < math.inf:
@@ -87,6 +86,18 @@ def _check(recipe: Recipe, path: Path) -> None:
             raise InputError(f"rate.{name} is {getattr(recipe.rate, name)}, expected 1 or more", file=path)
     if recipe.judge is not None:
         _check_judge(recipe.judge, path)
+
+
+def _check_student(student: Student, path: Path) -> None:
+    for name in ("vector_size", "products"):
+        if getattr(student, name) < 1:
+            raise InputError(f"student.{name} is {getattr(student, name)}, expected 1 or more", file=path)
+    if not 0 <= student.signal_dropout < 1:
+        raise InputError(f"student.signal_dropout is {student.signal_dropout}, expected 0 to below 1", file=path)
+    if not 0 <= student.human_weight <= 1:
+        raise InputError(f"student.human_weight is {student.human_weight}, expected 0 to 1", file=path)
+    if not 0 < student.temperature < math.inf:
+        raise InputError(f"student.temperature is {student.temperature}, expected more than 0", file=path)
 
 
 def _check_blend(blend: Blend, path: Path) -> None:

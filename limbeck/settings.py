@@ -210,6 +210,7 @@ class Student:
     backbone: str = "all-MiniLM-L6-v2"
     tune: Literal["projection", "all"] = "projection"
     vector_size: int = 128
+    products: int = 128  # of a vector's numbers, the first ones, that are multiplied one by one, query's with Pin's
     hidden: tuple[int, ...] = (256, 128)
     max_tokens: int = 96
     epochs: float = 8
@@ -217,7 +218,17 @@ class Student:
     tokens_per_batch: int = 5_000
     learning_rate: float = 1e-3
     tower_learning_rate: float = 5e-5
+    temperature: float = 1.0  # above 1, the teacher's lesser levels say more (docs/student.md)
+    human_weight: float = 0.0  # share of people's labels in what is learnt of pairs that people judged
+    weighted: bool = False  # whether a pair counts as often as it stands for pairs of the log: undoes the strata
     signal_dropout: float = 0.1  # how often, in training, a Pin, a query and a pair are each taken for unknown
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is kept of the Pins for the service (docs/student.md)."""
+
+    bits: Literal[8, 16, 32] = 16  # of each number that the student's first layer made of a Pin
 
 
 @dataclass(frozen=True)
@@ -339,6 +350,7 @@ class Recipe:
     labels: Labels = field(default_factory=Labels)
     signals: Signals = field(default_factory=Signals)
     student: Student = field(default_factory=Student)
+    index: Index = field(default_factory=Index)
     serve: Serve = field(default_factory=Serve)
     rate: Rate = field(default_factory=Rate)
     measure: Measure = field(default_factory=Measure)

@@ -155,6 +155,8 @@ def _knobs(section):
         "without": st.lists(st.sampled_from(settings.FAMILIES), max_size=3).map(tuple),
         "prompt": st.sampled_from(["", "{query} | {text}", "Is this Pin:\n{text}\nwhat was asked for: {query}?"]),
         "signal_dropout": st.floats(0, 0.99),
+        "human_weight": st.floats(0, 1),
+        "temperature": st.floats(0.01, 1e9),
         "floors": st.sets(st.floats(1, 5), max_size=4).map(sorted).map(tuple),
     }
     return st.builds(section, **{name: special.get(name, _values(hint)) for name, hint in hints.items()})

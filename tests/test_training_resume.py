@@ -13,6 +13,7 @@ from longer import longer
 
 from limbeck.student.lessons import Texts
 from limbeck.student.model import Head, create_tower
+from limbeck.student.shape import Shape
 from limbeck.student.train import Distillation
 
 torch.set_num_threads(1)
@@ -135,14 +136,14 @@ def test_a_student_is_the_same_on_several_cores(tiny_encoder, tmp_path):
     """Where thousands of rows share a Pin, the sum of their gradients must not depend on which thread is first."""
     side = Texts([""] * 8, np.random.default_rng(0).standard_normal((8, 32)).astype(np.float32))
     settings = toy_trainings.student_settings(tiny_encoder, vector_size=128)
-    model = Distillation(create_tower(settings, 0), Head(128, (), (32,)), side, side)
+    model = Distillation(create_tower(settings, 0), Head(Shape(128, 32, (), (32,))), side, side)
     rows = torch.randint(8, (4096, 2), generator=torch.Generator().manual_seed(0))
     target = torch.full((4096, 5), 0.2)
     gradients = set()
     torch.set_num_threads(2)
     for _ in range(10):
         model.zero_grad()
-        model(rows, torch.zeros(4096, 0), target)["loss"].backward()
+        model(rows, torch.zeros(4096, 0), target, torch.ones(4096))["loss"].backward()
         gradients.add(model.tower[2].linear.weight.grad.numpy().tobytes())
     torch.set_num_threads(1)
     assert len(gradients) == 1

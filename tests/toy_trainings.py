@@ -7,8 +7,9 @@ from toy_task import SENTENCES, WordMatch, judged, pins
 
 from limbeck import records, settings
 from limbeck.student import train as student_training
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
 from limbeck.student.lessons import Lessons
+from limbeck.student.vectors import Vectors
 from limbeck.teacher import adapt
 from limbeck.teacher import train as teacher_training
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from limbeck import lookup
 from limbeck.errors import WorkspaceError
-from limbeck.student.encode import Vectors
+from limbeck.student.vectors import Vectors
 
 SHOWN = ("pin_id", "title", "description", "image", "link", "language", "country")
 _IDS, _VECTORS, _SHOWN = "pins", "vectors.npy", "shown.arrow"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 
 from limbeck.errors import WorkspaceError
-from limbeck.student.encode import Vectors
+from limbeck.student.vectors import Vectors
 
 EXACT = 50_000
 _CELLS_PER_PROBE = 16

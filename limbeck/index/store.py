@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +10,18 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import boards, catalogue, lexical, nearest, texts, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
 from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
 from limbeck.index.lexical import Lexical
 from limbeck.index.sides import Near, Words
+from limbeck.relevance import LEVELS
 from limbeck.remembered import Remembered
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
-from limbeck.student.encode import Encoder
 from limbeck.student.grade import READINGS, Student
-from limbeck.student.model import TOWER
+from limbeck.student.scoring import Held
+from limbeck.student.served import ServedTower
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
 
@@ -29,6 +31,8 @@ MADE_OF = (
     "signals/match",
     "index/lexical",
     "index/nearest",
+    "index/onnx",
+    "index/shares",
     "index/texts",
     "index/catalogue",
     "pin_vectors",
@@ -36,6 +40,7 @@ MADE_OF = (
     "pins",
 )
 Keep = Callable[[Student, str, Read], Read]
+Stage = Callable[[str], AbstractContextManager[object]]  # times a part of the work
 REMEDY = "`limbeck run RECIPE` brings them together"
 
 
@@ -53,6 +58,7 @@ class Store:
     statistics: Lexical  # of the catalogue's words, wherever Pins are searched for by them
     nearest: Near
     catalogue: Catalogue
+    shares: Held  # what the student's first layer makes of each Pin of the catalogue
     texts: texts.Texts  # by the rows of the match index
     boards: boards.Boards | None  # where there are any
     match_rows: np.ndarray
@@ -81,13 +87,16 @@ class Store:
         versions = {name: ws.digest(name) for name in MADE_OF if ws.manifest(name)}
         _check_vectors_are_of(ws, versions["models/student"])
         _check_signals(ws)
-        student = Student(ws.folder("models/student"))
+        student = Student(ws.folder("models/student"), ServedTower(ws.folder("index/onnx") / onnx.STUDENT))
         read = _reading(ws, student)
         signals = joined.open(ws, keep(student, versions["models/student"], read))
         near, pins = nearest.open(ws.folder("index/nearest")), catalogue.open(ws.folder("index/catalogue"))
-        words = lexical.open(ws.folder("index/lexical"))
+        words, held = lexical.open(ws.folder("index/lexical")), shares.open(ws.folder("index/shares"))
         _check_features(student, signals)
         _check_sizes(student, pins.vectors, near)
+        _check_made(ws, "index/onnx", onnx.MADE_OF)
+        _check_made(ws, "index/shares", shares.MADE_OF)
+        _check_shares(student, pins.vectors, held)
         return cls(
             student=student,
             signals=signals,
@@ -96,6 +105,7 @@ class Store:
             statistics=words,
             nearest=near,
             catalogue=pins,
+            shares=held,
             texts=texts.open(ws.folder("index/texts")),
             boards=boards.open(ws.folder(boards.NAME)) if ws.has(boards.NAME) else None,
             match_rows=signals.match.pins.rows_of(pins.vectors.ids),
@@ -137,6 +147,28 @@ class Store:
         """Features of a query and the Pins in these rows, float32 (n, f)."""
         return self.signals.features(query, self.matched(rows))
 
+    def columns(self, query: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What is known of a query alone (f,), and of it and the catalogue's Pins in these rows together (n, f)."""
+        asked = self.signals.of_side("query", query, np.zeros(0, np.int64))[0]
+        return asked, self.signals.of_side("pair", query, self.matched(rows))
+
+    def grade(self, query: str, vector: np.ndarray, rows: np.ndarray, stage: Stage = nullcontext) -> np.ndarray:
+        """Five probabilities of a query, whose vector (d,) is known, and the Pins in these rows: float32 (n, 5).
+
+        Those of the catalogue by their shares, in ascending order as they lie in memory; others by all that is known.
+        """
+        order = np.argsort(rows, kind="stable")
+        kept, others = np.split(order, [np.searchsorted(rows[order], len(self.shares.numbers))])
+        found, scorer = np.empty((len(rows), len(LEVELS)), np.float32), self.student.scorer
+        with stage("features"):
+            asked, columns = self.columns(query, rows[kept])
+            features = self.features(query, rows[others]) if len(others) else None
+        with stage("grade"):
+            found[kept] = scorer.candidates(scorer.asked(vector, asked), self.shares, rows[kept], columns)
+            if features is not None:
+                found[others] = self.student.probabilities(vector[None], self.vectors_of(rows[others]), features)
+        return found
+
     def composed(self, rows: np.ndarray) -> list[str]:
         """What the student reads of the Pins in these rows."""
         return [self.compose(said) for said in self.says(rows)]
@@ -175,8 +207,8 @@ def _check_vectors_are_of(ws: Workspace, student: str) -> None:
 
 def _reading(ws: Workspace, student: Student) -> Read:
     """Untuned vectors of queries: by the student's own backbone, or, where that was tuned, by the one that was kept."""
-    kept = [folder for folder in map(ws.folder, filter(ws.has, joined.LEARNT)) if (folder / TOWER).exists()]
-    return Remembered(Encoder.of_student(kept[0]).read, READINGS) if kept else student.read
+    kept = ws.folder("index/onnx") / onnx.UNTUNED
+    return Remembered(ServedTower(kept).read, READINGS) if kept.exists() else student.read
 
 
 def _check_signals(ws: Workspace) -> None:
@@ -192,6 +224,20 @@ def _check_features(student: Student, signals: joined.Joined) -> None:
         differing = sorted(set(student.features) ^ set(signals.names)) or ["their order"]
         listed = ", ".join(differing[:5])
         raise WorkspaceError(f"the student was trained on other signals (different: {listed}). {REMEDY}")
+
+
+def _check_made(ws: Workspace, name: str, made_of: Sequence[str]) -> None:
+    """What was made of another student or of other signals does not go with those that are there now."""
+    made_by = ws.manifest(name).made.inputs
+    for part in made_of:
+        if made_by.get(part, ws.digest(part)) != ws.digest(part):
+            raise WorkspaceError(f"{ws.root}: {name} was made of another {part}. {REMEDY}")
+
+
+def _check_shares(student: Student, vectors: Mapped, held: Held) -> None:
+    expected = len(vectors.ids), student.scorer.shape.products + student.scorer.shape.sizes[1]
+    if held.numbers.shape != expected:
+        raise WorkspaceError(f"index/shares holds {held.numbers.shape} numbers, not {expected}. {REMEDY}")
 
 
 def _check_sizes(student: Student, vectors: Mapped, near: nearest.Nearest) -> None:

@@ -23,6 +23,7 @@ STEPS = {
     "index/texts": ("pin_texts",),
     "pin_vectors": ("composed",),
     "index/nearest": ("pin_vectors",),
+    "index/shares": ("pin_vectors",),
     "index/catalogue": ("pin_vectors", "pins"),
 }
 

@@ -1,7 +1,7 @@
 """The other models of a workspace as rankers: the teacher, and the students that learnt from less or from people alone.
 
 Each puts the student's first candidates into an order of its own. They are for people who compare, never for `/search`,
-and are loaded when they are first asked for.
+and are loaded when they are first asked for, and PyTorch with them: the service itself needs none.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,6 @@ from limbeck.errors import InputError
 from limbeck.index.store import Store
 from limbeck.records import empty
 from limbeck.student.grade import Student
-from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace
 
 CANDIDATES = 50  # that are graded anew: the teacher reads each of them with the query
@@ -56,6 +55,8 @@ class Others:
         return self._loaded[name](query, store, rows)
 
     def _teacher(self, folder: Path) -> Grade:
+        from limbeck.teacher.grade import TeacherGrader
+
         teacher = TeacherGrader(folder, empty("composed"))
         return lambda query, store, rows: teacher.grade_texts([query] * len(rows), store.composed(rows))
 

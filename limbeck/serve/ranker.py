@@ -103,7 +103,7 @@ class Ranker:
         """Without `blend`, a search is in the order of relevance alone."""
         self._store, self._stage, self._pace, self._others = store, stage, Pace(), others
         self.caches = caches or Caches()
-        self._note: Callable[[Graded], None] = lambda graded: None
+        self._note: Callable[[Graded], None] | None = None
         self._queries = self.caches.queries(store.student, store.digest)
         self._retriever = retriever or FusedRetriever(store.lexical, store.nearest, self._queries)
         self._understander = Understander(store.understanding)
@@ -158,7 +158,7 @@ class Ranker:
             fitting = [_fits(pin, wanted) for pin in self._store.shown(rows)]
             rows = rows[np.asarray(fitting, dtype=bool)]
         rows = self._affordable(rows[:candidates], k, budget or Budget())
-        return self._blended(query, rows, k, self._blender) if self._blender else self._ranked(query, rows)[:k]
+        return self._blended(query, rows, k, self._blender) if self._blender else self._ranked(query, rows, k)
 
     def understand(self, query: str) -> Understood:
         """What the query is taken to say."""
@@ -277,12 +277,15 @@ class Ranker:
         store, begun = self._store, time.perf_counter()
         with self._stage("embed"):
             vector = self._queries.vectors([query])
-        with self._stage("features"):
-            features = store.features(query, rows)
-        with self._stage("grade"):
-            found = store.student.probabilities(vector, store.vectors_of(rows), features)
+        if self._note is None:
+            found = store.grade(query, vector[0], rows, self._stage)
+        else:  # whoever listens is told all that the grade was made of
+            with self._stage("features"):
+                features = store.features(query, rows)
+            with self._stage("grade"):
+                found = store.student.probabilities(vector, store.vectors_of(rows), features)
+            self._note(Graded(rows, vector, features, found))
         self._pace.measured(len(rows), time.perf_counter() - begun)
-        self._note(Graded(rows, vector, features, found))
         return found
 
     def _grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
@@ -307,19 +310,36 @@ class Ranker:
             return []
         distribution = self._grade_rows(query, rows)
         with self._stage("blend"):
-            expected = expected_level(distribution).astype(np.float64).round(6)
-            first = blender.first(query, rows, expected, k)
-        grades = _grades(distribution[first])
-        return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows[first]), grades)]
+            first = blender.first(query, rows, _rounded(distribution), k)
+        return self._answered(rows[first], distribution[first])
 
-    def _ranked(self, query: str, rows: np.ndarray) -> list[Ranked]:
-        return _in_order(self._graded(query, rows))
-
-    def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
+    def _ranked(self, query: str, rows: np.ndarray, k: int | None = None) -> list[Ranked]:
+        """The first `k` of these Pins, or all of them, in order; only of those it is read what they show."""
         if not len(rows):
             return []
-        grades = _grades(self._grade_rows(query, rows))
+        distribution = self._grade_rows(query, rows)
+        first = _first(distribution, len(rows) if k is None else k)
+        return _in_order(self._answered(rows[first], distribution[first]))[:k]
+
+    def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
+        return self._answered(rows, self._grade_rows(query, rows)) if len(rows) else []
+
+    def _answered(self, rows: np.ndarray, distribution: np.ndarray) -> list[Ranked]:
+        grades = _grades(distribution)
         return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows), grades)]
+
+
+def _first(distribution: np.ndarray, k: int) -> np.ndarray:
+    """Which rows are among the first `k`, in any order: more than `k` of them where equal ones are on the edge."""
+    expected = _rounded(distribution)
+    if not 0 < k < len(expected):
+        return np.arange(len(expected))
+    return np.flatnonzero(expected >= np.partition(expected, -k)[-k])
+
+
+def _rounded(distribution: np.ndarray) -> np.ndarray:
+    """Expected levels, rounded so that the last bits decide no order."""
+    return expected_level(distribution).astype(np.float64).round(6)
 
 
 def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
@@ -328,8 +348,8 @@ def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
 
 
 def _grades(distribution: np.ndarray) -> list[dict[str, Any]]:
-    """What a grade consists of, for each row, rounded so that the last bits decide no order."""
-    expected = expected_level(distribution).astype(np.float64).round(6).tolist()
+    """What a grade consists of, for each row."""
+    expected = _rounded(distribution).tolist()
     levels = (distribution.argmax(axis=1) + 1).tolist()
     rows = distribution.astype(np.float64).round(6).tolist()
     return [

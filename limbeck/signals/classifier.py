@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.sparse import csr_array, vstack
-from torch import nn
 
 from limbeck.relevance import softmax
+from limbeck.signals.sage import unit
 
 STEPS, BATCH, RATE, DECAY = 600, 512, 0.05, 1e-3
 MOST = 100_000  # texts of a side that are learnt from
@@ -41,13 +40,11 @@ class Classifier:
         return softmax(unit(base) @ self.weight.T + self.bias)
 
 
-def unit(base: np.ndarray) -> np.ndarray:
-    """Vectors (n, d) of length one."""
-    return base / np.maximum(np.linalg.norm(base, axis=1, keepdims=True), 1e-12)
-
-
 def fit(base: np.ndarray, shares: csr_array, seed: int) -> Classifier:
     """Learn from untuned vectors (n, d) and each one's shares (n, k), which sum to one."""
+    import torch  # here alone: whoever only uses a classifier needs no PyTorch
+    from torch import nn
+
     random = np.random.default_rng(seed)
     model = nn.Linear(base.shape[1], shares.shape[1])
     nn.init.zeros_(model.weight)

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from limbeck.relevance import normalise_query
 from limbeck.signals import window
-from limbeck.signals.rates import COUNTS, Population, columns, measure, numbered, summed, weighed
-from limbeck.signals.signal import Group
+from limbeck.signals.rates import COUNTS, Population, columns, measure, numbered, of_pairs, of_pins, summed, weighed
+from limbeck.signals.signal import Group, Side, Signal
 
 VERSION = 1  # raise it when the same log is to give other columns
 COLUMNS = ("click_rate", "long_click_rate", "save_rate", "looks")
@@ -25,7 +25,7 @@ POPULATION = "population.json"
 END = np.iinfo(np.int32).max  # the date of what is graded now: all of the log is before it
 
 
-class Engagement:
+class Engagement(Signal):
     """The columns as they are now, for pairs that are to be graded: of the last days of the log."""
 
     groups = GROUPS
@@ -53,8 +53,20 @@ class Engagement:
         place = _found(self._key, _keys(self._query, queries, asked, rows, self._pins))
         return columns(self._pin[rows], self._pair[place], self.population)
 
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """As `Signal.of_side`; of pairs, only those that were ever seen are worked out."""
+        if side == "pin":
+            return of_pins(self._pin[rows], self.population)
+        found = np.full((len(rows), len(COLUMNS) if side == "pair" else 0), np.nan, dtype=np.float32)
+        number = self._query.get(normalise_query(query))
+        if side == "pair" and number is not None:
+            place = _found(self._key, np.where(rows >= 0, number * self._pins + rows, -1))
+            seen = np.flatnonzero(place >= 0)
+            found[seen] = of_pairs(self._pin[rows[seen]], self._pair[place[seen]], self.population)
+        return found
 
-class Before:
+
+class Before(Signal):
     """The columns as they were before each of the pairs that are learnt from; missing for any other pair."""
 
     groups = GROUPS

@@ -20,7 +20,7 @@ from limbeck.relevance import normalise_query
 from limbeck.signals import classes, classifier, taxonomy
 from limbeck.signals.classes import Classes
 from limbeck.signals.classifier import ROWS_AT_ONCE, Accuracy, Classifier
-from limbeck.signals.signal import Group, Read
+from limbeck.signals.signal import Group, Read, Side, Signal
 
 VERSION = 1  # raise it when the same tables are to give other classes
 SIZE = 16  # columns that say what something is about
@@ -113,7 +113,7 @@ def _else(told: np.ndarray | None, likely: np.ndarray) -> np.ndarray:
     return likely if told is None else np.where(told.sum(axis=1, keepdims=True) > 0, told, likely)
 
 
-class Interests:
+class Interests(Signal):
     """The classes of the query, those of the Pin, and how far they agree, as a signal."""
 
     def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
@@ -141,6 +141,13 @@ class Interests:
             unknown, told = rows < 0, self.models.classes(base)
             pin, laid = pin.replaced(unknown, told), np.where(unknown[:, None], self._columns(told), laid)
         return np.column_stack([self._columns(query)[asked], laid, agreement(query.take(asked), pin)])
+
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """As `Signal.of_side`."""
+        if side == "pin":
+            return self._laid[rows]
+        asked = self.of_queries([query]).take(np.zeros(len(rows), np.int64))
+        return self._columns(asked) if side == "query" else agreement(asked, self._pins.take(rows))[:, None]
 
     def of_queries(self, queries: Sequence[str]) -> Classes:
         """Classes of queries, as the table says, else as the model does."""

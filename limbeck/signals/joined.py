@@ -3,20 +3,24 @@
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from limbeck.remembered import Remembered
-from limbeck.signals import clip, match_index
+from limbeck.signals import match_index
 from limbeck.signals.engagement import Before, Engagement
 from limbeck.signals.interests import Interests
 from limbeck.signals.match_index import MatchIndex
 from limbeck.signals.pinsage import PinSage
-from limbeck.signals.searchsage import SearchSage
-from limbeck.signals.signal import Read, Signal
+from limbeck.signals.sage import SearchSage
+from limbeck.signals.signal import Read, Side, Signal
 from limbeck.signals.visual import TEXTS, Visual
 from limbeck.workspace import Workspace
+
+if TYPE_CHECKING:
+    from limbeck.signals.clip import TextTower
 
 # Of a workspace, besides the match index: what a student is made from, where it is there.
 OPTIONAL = (
@@ -57,6 +61,15 @@ class Joined:
         asked = np.fromiter((place.setdefault(q, len(place)) for q in queries), np.int64, len(queries))
         return self._beside(self.match.pairs(queries, rows), list(place), asked, rows)
 
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """Those features that tell of one side alone, of a query and many Pins: float32 (n, f).
+
+        Match features are of the pair. Of the query there is one row, whatever Pins are asked about.
+        """
+        rows = np.full(1, -1) if side == "query" else rows
+        matched = self.match.features(query, rows) if side == "pair" else np.zeros((len(rows), 0), np.float32)
+        return np.concatenate([matched, *(signal.of_side(side, query, rows) for signal in self._signals)], axis=1)
+
     def features_of(self, query: str, documents: Sequence[Mapping[str, object]], base: np.ndarray) -> np.ndarray:
         """Features of a query and documents with any of the fields of a Pin's texts: to the signals, unknown Pins.
 
@@ -86,7 +99,7 @@ class Joined:
         return np.concatenate([matched, *(s.columns(queries, asked, rows, base) for s in self._signals)], axis=1)
 
 
-class _OfOthers:
+class _OfOthers(Signal):
     """A signal to which Pins are unknown but for what they say, or known as others."""
 
     def __init__(self, signal: Signal, base: np.ndarray, known: np.ndarray) -> None:
@@ -129,6 +142,12 @@ def _signals(ws: Workspace, pin_ids: Sequence[str], read: Read, past: pa.Table |
 
 
 def _texts(folder: Path) -> Read:
-    """Vectors of queries by the text tower of the visual signal, which is loaded when it is first needed."""
-    tower = functools.cache(lambda: clip.TextTower(folder / TEXTS))
+    """Vectors of queries by the text tower of the visual signal, loaded when first needed, and PyTorch with it."""
+
+    @functools.cache
+    def tower() -> "TextTower":
+        from limbeck.signals.clip import TextTower
+
+        return TextTower(folder / TEXTS)
+
     return Remembered(lambda texts: tower().read(texts), QUERIES)

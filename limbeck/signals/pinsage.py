@@ -8,57 +8,48 @@ The paper puts each neighbour through a layer before the mean, and convolves twi
 the mean is of the vectors as they are, which is many times cheaper; and its margin loss is a sampled softmax.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
-from torch import nn
+from safetensors.numpy import load_file
 
-from limbeck.signals.searchsage import vectors
-from limbeck.signals.signal import Group, Read
+from limbeck.signals.sage import unit, vectors
+from limbeck.signals.signal import Group, Read, Side, Signal
 
-SIZE, HIDDEN = 32, 128
+SIZE = 32
 ROWS_AT_ONCE = 2_048
 WEIGHTS = "convolution.safetensors"
 
 
-class Convolution(nn.Module):
-    """From untuned vectors of Pins and of their neighbourhoods, (n, d) each, to unit vectors (n, SIZE)."""
+class Convolution:
+    """What was learnt (`pinsage_training.py`), read and used without PyTorch."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.own, self.around = nn.Linear(size, SIZE, bias=False), nn.Linear(size, SIZE, bias=False)
-        self.hidden, self.out = nn.Linear(2 * size, HIDDEN), nn.Linear(HIDDEN, SIZE, bias=False)
-        nn.init.orthogonal_(self.own.weight)
-        self.around.load_state_dict(self.own.state_dict())
-        nn.init.zeros_(self.out.weight)
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self._weights = weights
 
     @classmethod
     def load(cls, folder: Path) -> "Convolution":
-        """The network that `build` wrote."""
-        weights = load_file(folder / WEIGHTS)
-        found = cls(weights["own.weight"].shape[1])
-        found.load_state_dict(weights)
-        return found.eval()
+        """The network that training left in a folder."""
+        return cls(load_file(folder / WEIGHTS))
 
-    def forward(self, own: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
-        """Unit vectors."""
-        hidden = torch.relu(self.hidden(torch.cat([own, around], dim=1)))
-        return nn.functional.normalize(self.own(own) + self.around(around) + self.out(hidden), dim=1)
-
-    @torch.inference_mode()
     def alone(self, base: np.ndarray) -> np.ndarray:
         """Vectors of texts, or of Pins on no board, by their untuned vectors (n, d): float32 (n, SIZE)."""
-        parts = [np.zeros((0, SIZE), np.float32)]
-        for begin in range(0, len(base), ROWS_AT_ONCE):
-            own = nn.functional.normalize(torch.tensor(base[begin : begin + ROWS_AT_ONCE]), dim=1)
-            parts.append(self(own, own).numpy())
-        return np.concatenate(parts)
+        steps = range(0, len(base), ROWS_AT_ONCE)
+        parts = [self._through(unit(base[i : i + ROWS_AT_ONCE].astype(np.float32, copy=False))) for i in steps]
+        return np.concatenate([np.zeros((0, SIZE), np.float32), *parts])
+
+    def _through(self, own: np.ndarray) -> np.ndarray:
+        """Unit vectors of those that are their own neighbourhood."""
+        straight, around, weight, bias, out = (
+            self._weights[name]
+            for name in ("own.weight", "around.weight", "hidden.weight", "hidden.bias", "out.weight")
+        )
+        hidden = np.maximum(np.concatenate([own, own], axis=1) @ weight.T + bias, 0)
+        return unit(own @ straight.T + own @ around.T + hidden @ out.T)
 
 
-class PinSage:
+class PinSage(Signal):
     """A Pin's vector, and the cosine of it and the query's, read as a Pin that says the query, as a signal."""
 
     groups: tuple[Group, ...] = (
@@ -80,3 +71,9 @@ class PinSage:
         if base is not None:
             pin = np.where((rows < 0)[:, None], self.convolution.alone(base), pin)
         return np.concatenate([pin, np.einsum("nd,nd->n", query, pin)[:, None]], axis=1)
+
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """As `Signal.of_side`."""
+        if side == "pair":
+            return self._pins[rows] @ self.convolution.alone(self._read([query])).T
+        return self._pins[rows] if side == "pin" else np.zeros((len(rows), 0), np.float32)

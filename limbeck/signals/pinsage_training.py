@@ -15,14 +15,32 @@ from limbeck.progress import track
 from limbeck.signals import pin_graph
 from limbeck.signals.pin_content import Content
 from limbeck.signals.pin_graph import Graph
-from limbeck.signals.pinsage import ROWS_AT_ONCE, SIZE, WEIGHTS, Convolution
+from limbeck.signals.pinsage import ROWS_AT_ONCE, SIZE, WEIGHTS
 
 VERSION = 1  # raise it when the same saves are to give other vectors
 BATCH, RATE = 512, 2e-3
 EPOCHS, FEW, MOST = 4, 200, 2_000  # passes over a small graph; steps on a larger one, or half a pass; steps at most
 TEMPERATURE = 0.1
 HARD = 0.5  # strangers beside each pair by the end of training; there are none when it begins
+HIDDEN = 128
 ALONE = 0.1  # how often a Pin is taken for a new one, on no board
+
+
+class Network(nn.Module):
+    """From untuned vectors of Pins and of their neighbourhoods, (n, d) each, to unit vectors (n, SIZE)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.own, self.around = nn.Linear(size, SIZE, bias=False), nn.Linear(size, SIZE, bias=False)
+        self.hidden, self.out = nn.Linear(2 * size, HIDDEN), nn.Linear(HIDDEN, SIZE, bias=False)
+        nn.init.orthogonal_(self.own.weight)
+        self.around.load_state_dict(self.own.state_dict())
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, own: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
+        """Unit vectors."""
+        hidden = torch.relu(self.hidden(torch.cat([own, around], dim=1)))
+        return nn.functional.normalize(self.own(own) + self.around(around) + self.out(hidden), dim=1)
 
 
 class Pairs(NamedTuple):
@@ -39,7 +57,7 @@ def build(content: Content, pin_ids: Sequence[str], seed: int, out: Path) -> Non
     The same seed, vectors and graph give the same bytes.
     """
     torch.manual_seed(seed)
-    convolution = Convolution(content.base.shape[1])
+    convolution = Network(content.base.shape[1])
     train(convolution, content, seed)
     save_file(convolution.state_dict(), out / WEIGHTS)
     feather.write_feather(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / "pins.arrow")
@@ -47,7 +65,7 @@ def build(content: Content, pin_ids: Sequence[str], seed: int, out: Path) -> Non
 
 
 @torch.inference_mode()
-def all_vectors(convolution: Convolution, content: Content, seed: int) -> np.ndarray:
+def all_vectors(convolution: Network, content: Content, seed: int) -> np.ndarray:
     """Vectors of all Pins, float32 (pins, SIZE)."""
     found = np.empty((len(content.base), SIZE), np.float32)
     with track("PinSAGE vectors", len(found), "Pins") as advance:
@@ -58,7 +76,7 @@ def all_vectors(convolution: Convolution, content: Content, seed: int) -> np.nda
     return found
 
 
-def train(convolution: Convolution, content: Content, seed: int) -> None:
+def train(convolution: Network, content: Content, seed: int) -> None:
     """Train on pairs of Pins on the same board, each board by its size."""
     graph, random = content.graph, np.random.default_rng(seed)
     size = np.diff(graph.of_board)
@@ -96,7 +114,7 @@ def drawn(graph: Graph, random: np.random.Generator, batches: int) -> Iterator[P
 
 
 def _loss(
-    convolution: Convolution,
+    convolution: Network,
     content: Content,
     pairs: Pairs,
     hard: np.ndarray,

@@ -68,13 +68,26 @@ def measure(exposures: Sequence[Path]) -> Population:
 
 def columns(pin: np.ndarray, pair: np.ndarray, population: Population) -> np.ndarray:
     """Counts (n, 4) of Pins and of pairs as logarithms of rates and of looks, float32 (n, 8); NaN where never seen."""
-    pin_rates = _drawn(pin, np.asarray(population.rates), population.pin_strength)
-    pair_rates = _drawn(pair, pin_rates, population.pair_strength)
-    parts = []
-    for counts, rates in ((pin, pin_rates), (pair, pair_rates)):
-        told = np.column_stack([np.log(np.maximum(rates, LEAST_RATE)), np.log1p(counts[:, 0])])
-        parts.append(np.where(counts[:, :1] > 0, told, np.nan))
-    return np.concatenate(parts, axis=1).astype(np.float32)
+    return np.concatenate([of_pins(pin, population), of_pairs(pin, pair, population)], axis=1)
+
+
+def of_pins(pin: np.ndarray, population: Population) -> np.ndarray:
+    """The first half of `columns`."""
+    return _told(pin, _pin_rates(pin, population))
+
+
+def of_pairs(pin: np.ndarray, pair: np.ndarray, population: Population) -> np.ndarray:
+    """The second half of `columns`."""
+    return _told(pair, _drawn(pair, _pin_rates(pin, population), population.pair_strength))
+
+
+def _pin_rates(pin: np.ndarray, population: Population) -> np.ndarray:
+    return _drawn(pin, np.asarray(population.rates), population.pin_strength)
+
+
+def _told(counts: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    told = np.column_stack([np.log(np.maximum(rates, LEAST_RATE)), np.log1p(counts[:, 0])])
+    return np.where(counts[:, :1] > 0, told, np.nan).astype(np.float32)
 
 
 def _drawn(counts: np.ndarray, prior: np.ndarray, strength: tuple[float, ...]) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 Side = Literal["pin", "query", "pair"]
+UNASKED = ""  # the query where columns about Pins alone are asked for
 Read = Callable[[Sequence[str]], np.ndarray]  # texts to untuned vectors, float32 (n, d), in their order
 
 
@@ -25,7 +26,10 @@ class Group:
 
 
 class Signal(Protocol):
-    """Columns of (query, Pin) pairs. It knows the Pins by the row numbers it was opened with."""
+    """Columns of (query, Pin) pairs. It knows the Pins by the row numbers it was opened with.
+
+    To be inherited from, for `of_side`; whoever can give one side at less cost than all says how.
+    """
 
     groups: tuple[Group, ...]
 
@@ -38,3 +42,8 @@ class Signal(Protocol):
         group that is missing for a pair is NaN in all its columns, and never in some.
         """
         ...
+
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """The columns of the groups about one side alone, of a query and the Pins `rows`: float32 (n, f)."""
+        mine = [group.of == side for group in self.groups for _ in group.columns]
+        return self.columns([query], np.zeros(len(rows), np.int64), rows)[:, np.asarray(mine, dtype=bool)]

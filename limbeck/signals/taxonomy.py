@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from limbeck.relevance import normalise_query
-from limbeck.signals.classifier import ROWS_AT_ONCE, unit
+from limbeck.signals.classifier import ROWS_AT_ONCE
+from limbeck.signals.sage import unit
 
 CLUSTERS, PINS_PER_CLUSTER = 64, 40  # at most; at least
 ITERATIONS = 20

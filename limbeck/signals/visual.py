@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.feather as feather
 
 from limbeck.signals.image_vectors import seen
-from limbeck.signals.signal import Group, Read
+from limbeck.signals.signal import Group, Read, Side, Signal
 
 VERSION = 1  # raise it when the same image vectors are to give other columns
 SIZE = 16  # columns that say what a Pin looks like
@@ -22,7 +22,7 @@ TEXTS = "texts"  # the folder of the text tower, where the model has one
 Keep = Callable[[Read], Read]  # puts a memory before the reading of queries
 
 
-class Visual:
+class Visual(Signal):
     """What the Pin looks like, and how near that is to the query, as a signal."""
 
     def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read | None) -> None:
@@ -41,14 +41,29 @@ class Visual:
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
         """As `Signal.columns`. Of unknown Pins nobody has a picture."""
+        return np.concatenate([self._look(rows), self._likeness(queries, asked, rows)], axis=1)
+
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """As `Signal.of_side`; of Pins alone, no text is read."""
+        if side == "pair":
+            return self._likeness([query], np.zeros(len(rows), np.int64), rows)
+        return self._look(rows) if side == "pin" else np.zeros((len(rows), 0), np.float32)
+
+    def _look(self, rows: np.ndarray) -> np.ndarray:
         picture = self._picture[rows]
         there = picture >= 0
-        found = np.full((len(rows), self._columns.shape[1] + bool(self._read)), np.nan, np.float32)
-        if there.any():
-            found[there, : self._columns.shape[1]] = self._columns[picture[there]]
-            if self._read:
-                query = self._read(queries)[asked[there]]
-                found[there, -1] = np.einsum("nd,nd->n", query, self._vectors[picture[there]].astype(np.float32))
+        found = np.full((len(rows), self._columns.shape[1]), np.nan, np.float32)
+        found[there] = self._columns[picture[there]]
+        return found
+
+    def _likeness(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Cosines (n, 1) of queries and pictures; without a text tower (n, 0)."""
+        picture = self._picture[rows]
+        there = picture >= 0
+        found = np.full((len(rows), int(self._read is not None)), np.nan, np.float32)
+        if self._read is not None and there.any():
+            query = self._read(queries)[asked[there]]
+            found[there, 0] = np.einsum("nd,nd->n", query, self._vectors[picture[there]].astype(np.float32))
         return found
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from limbeck import calibration
 from limbeck.relevance import from_columns
 from limbeck.signals.signal import Read
-from limbeck.student.encode import Vectors
+from limbeck.student.vectors import Vectors
 
 
 class CosineGrader:

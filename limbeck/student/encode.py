@@ -1,4 +1,4 @@
-"""Texts to vectors in bulk, and vectors of Pins by their ids."""
+"""Texts to vectors in bulk, by a tower in PyTorch, and the tables of such vectors."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ from limbeck.progress import track
 from limbeck.records import empty
 from limbeck.settings import Student
 from limbeck.student.model import TOWER, create_tower, load_tower
+from limbeck.student.vectors import Vectors
 
 
 class Encoder:
@@ -58,42 +59,6 @@ def save_untuned(settings: Student, folder: Path) -> None:
     """Write the backbone as it comes as a tower of its own, for whoever has to read texts without a student."""
     tower = create_tower(settings, seed=0)
     SentenceTransformer(modules=[tower[0], tower[1]]).save_pretrained(str(folder / TOWER), create_model_card=False)
-
-
-class Vectors:
-    """Vectors of Pins in memory, found by pin_id: `matrix` is float32 (n, d), in the order of `pin_ids`."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.pin_ids = table.column("pin_id").to_pylist()
-        vectors = table.column("vector").combine_chunks()
-        flat = vectors.flatten().to_numpy(zero_copy_only=False)
-        self.matrix = flat.reshape(len(self.pin_ids), -1) if self.pin_ids else np.zeros((0, 0), np.float32)
-        self._row = {pin: i for i, pin in enumerate(self.pin_ids)}
-
-    @classmethod
-    def of_texts(cls, texts: pa.Table, encoder: Encoder) -> "Vectors":
-        """What an encoder makes of `texts` (pin_id, text)."""
-        vectors = encoder.encode(texts.column("text").to_pylist())
-        return cls(pa.table({"pin_id": texts.column("pin_id"), "vector": _lists(vectors)}))
-
-    def replaced(self, matrix: np.ndarray) -> "Vectors":
-        """The same Pins with other vectors (n, d)."""
-        return Vectors(pa.table({"pin_id": self.pin_ids, "vector": _lists(matrix)}))
-
-    def rows(self, pins: Sequence[str]) -> np.ndarray:
-        """Row numbers of Pins, int64 (n,); −1 where a Pin has no vector."""
-        return np.fromiter((self._row.get(p, -1) for p in pins), np.int64, len(pins))
-
-    def of(self, pins: Sequence[str]) -> np.ndarray:
-        """Vectors of Pins, float32 (n, d); zeros where a Pin has none."""
-        rows = self.rows(pins)
-        return np.where((rows >= 0)[:, None], self.matrix[rows], np.float32(0))
-
-
-def _lists(matrix: np.ndarray) -> pa.Array:
-    """Rows of (n, d) as an Arrow list column."""
-    offsets = np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1]
-    return pa.ListArray.from_arrays(offsets, np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
 
 
 def shards(

@@ -6,13 +6,11 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from limbeck.relevance import softmax
 from limbeck.remembered import Remembered
 from limbeck.signals.signal import Group
-from limbeck.student.encode import Encoder, Vectors
-from limbeck.student.model import Head
+from limbeck.student.scoring import Scorer
+from limbeck.student.vectors import Vectors
 
 ROWS_PER_BATCH = 16_384
 READINGS = 2_048  # texts whose untuned vectors are kept: a signal may ask for them after the tower
@@ -33,27 +31,47 @@ class Features(Protocol):
         ...
 
 
+class Tower(Protocol):
+    """What reads texts: in PyTorch (`encode.py`), or as the service has it (`served.py`)."""
+
+    def tokens(self, texts: Sequence[str]) -> list[bytes]:
+        """What is read of each text: the same tokens have the same vector."""
+        ...
+
+    def read(self, texts: Sequence[str]) -> np.ndarray:
+        """What comes out of the pooling, before the modules after it: float32 (n, backbone size)."""
+        ...
+
+    def project(self, base: np.ndarray) -> np.ndarray:
+        """Vectors of what was read, float32 (n, d)."""
+        ...
+
+
 class Student:
     """A trained student, loaded: vectors of texts, and probabilities from vectors and features."""
 
-    def __init__(self, folder: Path) -> None:
-        self._encoder = Encoder.of_student(folder)
-        self.read = Remembered(self._encoder.read, READINGS)
-        self.tokens = self._encoder.tokens
-        self._head = Head.load(folder)
-        self.features = self._head.features
-        self.vector_size = self._head.vector_size
+    def __init__(self, folder: Path, tower: Tower | None = None) -> None:
+        """Without a `tower`, texts are read by the student's own in PyTorch, which only then is imported."""
+        tower = tower or _in_pytorch(folder)
+        self._tower, self.scorer = tower, Scorer(folder)
+        self.read = Remembered(tower.read, READINGS)
+        self.tokens = tower.tokens
+        self.features = self.scorer.shape.features
+        self.vector_size = self.scorer.shape.vector_size
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of queries or composed Pin texts, float32 (n, d)."""
-        return self._encoder.project(self.read(texts)).reshape(len(texts), self.vector_size)
+        return self._tower.project(self.read(texts)).reshape(len(texts), self.vector_size)
 
-    @torch.inference_mode()
     def probabilities(self, query: np.ndarray, pins: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Five probabilities per row, float32 (n, 5). `query` is (n, d), or (1, d) for one query and many Pins."""
-        queries = torch.from_numpy(np.ascontiguousarray(query)).expand(len(pins), -1)
-        logits = self._head(queries, torch.from_numpy(np.ascontiguousarray(pins)), torch.from_numpy(features))
-        return softmax(logits.numpy())
+        return self.scorer.probabilities(query, pins, features)
+
+
+def _in_pytorch(folder: Path) -> Tower:
+    from limbeck.student.encode import Encoder
+
+    return Encoder.of_student(folder)
 
 
 class StudentGrader:

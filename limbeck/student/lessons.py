@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from limbeck.progress import track
 from limbeck.relevance import from_columns
 from limbeck.signals.signal import Group, Read
-from limbeck.student.encode import Vectors
 from limbeck.student.grade import Features
+from limbeck.student.vectors import Vectors
 
 ROWS_PER_BATCH = 16_384
 
@@ -25,12 +27,13 @@ class Texts:
 
 @dataclass(frozen=True)
 class Examples:
-    """Pairs to learn from: numbers of query and Pin (n,), features (n, f), probabilities to reach (n, 5)."""
+    """Pairs to learn from: numbers of query and Pin (n,), features (n, f), probabilities to reach (n, 5), weights."""
 
     query: np.ndarray
     pin: np.ndarray
     features: np.ndarray
     target: np.ndarray
+    weight: np.ndarray
 
     def __len__(self) -> int:
         return len(self.query)
@@ -55,8 +58,7 @@ class Lessons:
         queries = sorted({q for p in pairs for q in p.column("query").unique().to_pylist()})
         pins = sorted({i for p in pairs for i in p.column("pin_id").unique().to_pylist()})
         text = dict(zip(texts.column("pin_id").to_pylist(), texts.column("text").to_pylist()))
-        self._query = {q: i for i, q in enumerate(queries)}
-        self._pin = {p: i for i, p in enumerate(pins)}
+        self._numbered = {"query": pa.array(queries, pa.string()), "pin_id": pa.array(pins, pa.string())}
         self._match = match
         self.left_out = frozenset(left_out)  # names of features that nothing is to be learnt from
         self.queries = Texts(queries, read(queries) if read else None)
@@ -72,16 +74,29 @@ class Lessons:
         """Which of the last features are those of signals, and may be missing together."""
         return self._match.groups
 
-    def examples(self, pairs: pa.Table) -> Examples:
-        """Pairs with p1…p5 as numbers, features and targets."""
-        queries, pins = pairs.column("query").to_pylist(), pairs.column("pin_id").to_pylist()
-        rows = self._match.rows(pins)
-        features = [np.zeros((0, len(self._match.names)), np.float32)]
-        with track("features", len(queries), "pairs") as advance:
-            for begin in range(0, len(queries), ROWS_PER_BATCH):
-                some = slice(begin, begin + ROWS_PER_BATCH)
-                features.append(self._match.pairs(queries[some], rows[some]))
-                advance(len(queries[some]))
-        query = np.fromiter((self._query[q] for q in queries), np.int64, len(queries))
-        pin = np.fromiter((self._pin[p] for p in pins), np.int64, len(pins))
-        return Examples(query, pin, np.concatenate(features), from_columns(pairs))
+    def examples(self, pairs: pa.Table, file: Path | None = None) -> Examples:
+        """Pairs with p1…p5 as numbers, features and targets; their weights, which are one without such a column.
+
+        The features, most of what many pairs take, are kept in a file where one is given, and read from it as needed.
+        """
+        size = (pairs.num_rows, len(self._match.names))
+        features = _room(size, file)
+        with track("features", pairs.num_rows, "pairs") as advance:
+            for begin in range(0, pairs.num_rows, ROWS_PER_BATCH):
+                some = pairs.slice(begin, ROWS_PER_BATCH)
+                rows = self._match.rows(some.column("pin_id").to_pylist())
+                features[begin : begin + len(rows)] = self._match.pairs(some.column("query").to_pylist(), rows)
+                advance(len(rows))
+        query, pin = (self._numbers(pairs, side) for side in ("query", "pin_id"))
+        weighted = "weight" in pairs.column_names
+        weight = pairs.column("weight").to_numpy() if weighted else np.ones(pairs.num_rows)
+        return Examples(query, pin, features, from_columns(pairs), weight.astype(np.float32))
+
+    def _numbers(self, pairs: pa.Table, side: str) -> np.ndarray:
+        """Which of the texts of a side each pair has, int64 (n,)."""
+        return pc.index_in(pairs.column(side), self._numbered[side]).to_numpy().astype(np.int64)
+
+
+def _room(size: tuple[int, int], file: Path | None) -> np.ndarray:
+    """Float32 numbers to be filled in, in a file where one is given; an empty array cannot be mapped."""
+    return np.lib.format.open_memmap(file, "w+", np.float32, size) if file and all(size) else np.empty(size, np.float32)

@@ -1,20 +1,18 @@
 """The student's shape: one tower that embeds queries and Pins apart, and a head that grades a pair of vectors.
 
     query ─► tower ─► q ┐
-                        ├─► [q, p, q∘p, q·p/d, features] ─► feed-forward ─► five logits
-    Pin   ─► tower ─► p ┘                    ▲
-    match features, signals of (query, Pin) ─┘
+                        ├─► [q, p, q∘p, its mean, features] ─► feed-forward ─► five logits
+    Pin   ─► tower ─► p ┘                     ▲
+    match features, signals of (query, Pin) ──┘
 
 The tower is a `SentenceTransformer` (Transformer, mean Pooling, Dense, LayerNorm) and loads as one, without Limbeck.
 The head is a handful of matrices in safetensors (arXiv 2410.17152, section 3.3: a feed-forward student over embeddings
 and text-match features). A signal that is missing stands at its mean, and a bit for its group says that it is missing.
+Products q∘p are those of the vectors' first numbers: they alone cost time for every pair (`scoring.py`).
 """
 
 import itertools
-import json
-import warnings
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,35 +24,30 @@ from sentence_transformers.sentence_transformer.modules import LayerNorm, Poolin
 from torch import nn
 
 from limbeck.backbone import LOADING, device, seed_everything
-from limbeck.relevance import LEVELS
 from limbeck.settings import Student
-from limbeck.signals.signal import Group
+from limbeck.student.shape import WEIGHTS, Shape
 from limbeck.training import load_transformer, quiet
 
 TOWER = "tower"  # its folder in that of a model
+ROWS_AT_ONCE = 65_536
 
 
 class Head(nn.Module):
     """From query vectors (n, d), Pin vectors (n, d) and features (n, f) to logits (n, 5).
 
-    The last features are those of the `groups` of signals, in their order; they may be NaN, a group as a whole.
+    The last features are those of the groups of signals, in their order; they may be NaN, a group as a whole.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(
-        self, vector_size: int, features: Sequence[str], hidden: Sequence[int], groups: Sequence[Group] = ()
-    ) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.features = tuple(features)
-        self.groups = tuple(groups)
-        self.vector_size = vector_size
-        self._firsts = [begin for _, begin, _ in spans(self.features, self.groups)]
-        self.register_buffer("mean", torch.zeros(len(features)))
-        self.register_buffer("scale", torch.ones(len(features)))
-        sizes = [3 * vector_size + 1 + len(features) + len(groups), *hidden, len(LEVELS)]
-        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in itertools.pairwise(sizes)])
+        self.shape = shape
+        self._firsts = [begin for _, begin, _ in shape.spans]
+        self.register_buffer("mean", torch.zeros(len(shape.features)))
+        self.register_buffer("scale", torch.ones(len(shape.features)))
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in itertools.pairwise(shape.sizes)])
 
     def standardise(self, features: np.ndarray, left_out: Collection[str] = ()) -> None:
         """Take mean and spread of each feature from the training rows that have it.
@@ -62,17 +55,18 @@ class Head(nn.Module):
         A constant feature keeps a spread of one; one that no row has, a mean of zero. Those that are left out stand at
         zero whatever they are, here and wherever the head is loaded.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of a feature that no row has
-            spread = np.nan_to_num(np.nanstd(features, axis=0, dtype=np.float64))  # in single precision, sums drift
-            mean = np.nan_to_num(np.nanmean(features, axis=0, dtype=np.float64))
+        known = sum((~np.isnan(part)).sum(axis=0) for part in _parts(features))
+        count = np.maximum(known, 1)  # of a feature that no row has, too
+        mean = sum(np.nansum(part, axis=0, dtype=np.float64) for part in _parts(features)) / count
+        squares = sum(np.nansum((part - mean) ** 2, axis=0) for part in _parts(features))
+        spread = np.sqrt(squares / count)
         self.mean.copy_(torch.from_numpy(mean))
         scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 1)
-        self.scale.copy_(torch.from_numpy(np.where([name in left_out for name in self.features], 0, scale)))
+        self.scale.copy_(torch.from_numpy(np.where([name in left_out for name in self.shape.features], 0, scale)))
 
     def forward(self, query: torch.Tensor, pin: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Logits (n, 5) of row-aligned vectors and features."""
-        product = query * pin
+        product = query[:, : self.shape.products] * pin[:, : self.shape.products]
         standard = torch.nan_to_num((features - self.mean) * self.scale, nan=0.0)
         missing = torch.isnan(features[:, self._firsts]).to(standard.dtype)
         hidden = torch.cat([query, pin, product, product.mean(dim=1, keepdim=True), standard, missing], dim=1)
@@ -81,29 +75,21 @@ class Head(nn.Module):
         return self.layers[-1](hidden)
 
     def save(self, folder: Path) -> None:
-        """Write `head.safetensors` and `head.json`."""
-        save_file(self.state_dict(), folder / "head.safetensors")
-        hidden = [layer.out_features for layer in self.layers[:-1]]
-        shape = {"vector_size": self.vector_size, "features": self.features, "hidden": hidden}
-        if self.groups:
-            shape["groups"] = [asdict(group) for group in self.groups]
-        (folder / "head.json").write_text(json.dumps(shape, indent=1), encoding="utf-8")
+        """Write the weights and the shape."""
+        save_file(self.state_dict(), folder / WEIGHTS)
+        self.shape.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> "Head":
         """The head saved in `folder`, ready to grade."""
-        shape = json.loads((folder / "head.json").read_text(encoding="utf-8"))
-        groups = [Group(g["name"], g["of"], tuple(g["columns"])) for g in shape.get("groups", ())]
-        head = cls(shape["vector_size"], shape["features"], shape["hidden"], groups)
-        head.load_state_dict(load_file(folder / "head.safetensors"))
+        head = cls(Shape.load(folder))
+        head.load_state_dict(load_file(folder / WEIGHTS))
         return head.eval()
 
 
-def spans(features: Sequence[str], groups: Sequence[Group]) -> list[tuple[Group, int, int]]:
-    """Each group of signals with the columns it has among the features: from the first to before the second number."""
-    ends = list(itertools.accumulate((len(g.columns) for g in groups), initial=0))
-    before = len(features) - ends[-1]
-    return [(group, before + begin, before + end) for group, (begin, end) in zip(groups, itertools.pairwise(ends))]
+def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """So many rows at a time that their sums may be in double precision: in single precision, they drift."""
+    yield from (rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, max(1, len(rows)), ROWS_AT_ONCE))
 
 
 def create_tower(settings: Student, seed: int, folder: Path = Path(".")) -> SentenceTransformer:

@@ -19,7 +19,8 @@ from limbeck.batches import TokenBudgetSampler, lengths_of
 from limbeck.errors import InputError
 from limbeck.settings import Student
 from limbeck.student.lessons import Examples, Lessons, Texts
-from limbeck.student.model import Head, create_tower, save, spans
+from limbeck.student.model import Head, create_tower, save
+from limbeck.student.shape import Shape
 
 
 class Distillation(nn.Module):
@@ -30,18 +31,27 @@ class Distillation(nn.Module):
     """
 
     def __init__(
-        self, tower: SentenceTransformer, head: Head, queries: Texts, pins: Texts, dropout: float = 0.0
+        self,
+        tower: SentenceTransformer,
+        head: Head,
+        queries: Texts,
+        pins: Texts,
+        dropout: float = 0.0,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        self.tower, self.head, self._dropout = tower, head, dropout
+        self.tower, self.head, self._dropout, self._temperature = tower, head, dropout, temperature
         self._queries, self._pins = queries, pins
 
-    def forward(self, rows: torch.Tensor, features: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """`rows` (n, 2): numbers of query and Pin text; returns the soft cross-entropy as `loss`."""
+    def forward(
+        self, rows: torch.Tensor, features: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """`rows` (n, 2): numbers of query and Pin text; returns the weighted soft cross-entropy as `loss`."""
         query, pin = self._embed(self._queries, rows[:, 0]), self._embed(self._pins, rows[:, 1])
-        if self.training and self._dropout and self.head.groups:
+        if self.training and self._dropout and self.head.shape.groups:
             features = forget(features, self.head, torch.rand(len(features), 3).to(features.device) < self._dropout)
-        return {"loss": nn.functional.cross_entropy(self.head(query, pin, features).float(), target)}
+        losses = soft_cross_entropy(self.head(query, pin, features).float(), target, self._temperature)
+        return {"loss": (weight * losses).mean()}
 
     def _embed(self, side: Texts, rows: torch.Tensor) -> torch.Tensor:
         """Vectors (n, d) of texts by number; each distinct text of the batch goes through the tower once."""
@@ -60,12 +70,20 @@ class Distillation(nn.Module):
         return nn.functional.embedding(inverse, features["sentence_embedding"])
 
 
+def soft_cross_entropy(logits: torch.Tensor, target: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Of each row (n,): both sides at a temperature, times its square, as gradients shrink by that (Hinton 2015)."""
+    if temperature == 1:
+        return nn.functional.cross_entropy(logits, target, reduction="none")
+    softened = (target ** (1 / temperature)) / (target ** (1 / temperature)).sum(dim=1, keepdim=True)
+    return nn.functional.cross_entropy(logits / temperature, softened, reduction="none") * temperature**2
+
+
 def forget(features: torch.Tensor, head: Head, unknown: torch.Tensor) -> torch.Tensor:
     """The features with NaN for the signals of the rows whose Pin, query or pair is `unknown` (n, 3)."""
     pin, query, pair = unknown.unbind(dim=1)
     hidden = {"pin": pin, "query": query, "pair": pin | query | pair}
     mask = torch.zeros_like(features, dtype=torch.bool)
-    for group, begin, end in spans(head.features, head.groups):
+    for group, begin, end in head.shape.spans:
         mask[:, begin:end] = hidden[group.of][:, None]
     return features.masked_fill(mask, torch.nan)
 
@@ -89,9 +107,10 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
         if not len(rows):
             raise InputError(f"no labelled pairs to {part} on", remedy="Label more queries: the split is by query")
     tower = create_tower(settings, seed)
-    head = Head(settings.vector_size, lessons.feature_names, settings.hidden, lessons.groups)
+    head = Head(Shape.of(settings, lessons.feature_names, lessons.groups))
     head.standardise(parts["train"].features, lessons.left_out)
-    model = Distillation(tower, head, lessons.queries, lessons.pins, settings.signal_dropout)
+    told = lessons.queries, lessons.pins
+    model = Distillation(tower, head, *told, settings.signal_dropout, settings.temperature)
     model.to(tower.device)
     tower[0].requires_grad_(settings.tune == "all")
     loaders = {part: _loader(part, e, model, settings, seed) for part, e in parts.items()}
@@ -113,10 +132,13 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
 
 
 def _loader(part: str, rows: Examples, model: Distillation, settings: Student, seed: int) -> DataLoader[int]:
+    weight = rows.weight / rows.weight.mean()  # of a mean of one: the rate of learning stays what it is
+
     def collate(numbers: list[int]) -> dict[str, torch.Tensor]:
-        chosen = np.asarray(numbers)
+        chosen = np.sort(numbers)  # as they lie on the disk, if they do
         both = np.stack([rows.query[chosen], rows.pin[chosen]], axis=1)
         arrays = {"rows": both, "features": rows.features[chosen], "target": rows.target[chosen]}
+        arrays["weight"] = weight[chosen]
         return {k: torch.from_numpy(v) for k, v in arrays.items()}
 
     sampler = TokenBudgetSampler(*_budget(rows, model, settings), seed)

@@ -35,12 +35,14 @@ INDEXES = {
     "index/texts",
     "index/boards",
     "index/understanding",
+    "index/onnx",
+    "index/shares",
     "index/nearest",
     "index/catalogue",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
 VECTORS = {"encoder_vectors", "signals/searchsage", "signals/pinsage", "signals/interests"}
-SEARCHABLE = {"pin_vectors", "index/nearest", "index/catalogue"}
+SEARCHABLE = {"pin_vectors", "index/onnx", "index/shares", "index/nearest", "index/catalogue"}
 
 
 def test_a_run_makes_every_table_model_and_index(finished):

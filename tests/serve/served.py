@@ -11,13 +11,14 @@ from tiny_models import write_encoder
 from tokenizers import Tokenizer
 
 from limbeck import records
-from limbeck.index import boards, catalogue, lexical, nearest, understanding
+from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, understanding
 from limbeck.index import texts as texts_index
 from limbeck.settings import Student, Text
 from limbeck.signals import engagement, joined, match_index, searchsage
 from limbeck.student import model
 from limbeck.student.encode import Encoder
 from limbeck.student.grade import Student as LoadedStudent
+from limbeck.student.shape import Shape
 from limbeck.text.compose import compose
 from limbeck.workspace import Made, Workspace, digest_of
 
@@ -68,7 +69,7 @@ def write_student(folder, backbone, signals, seed=0):
     """A student as training leaves it, its weights random."""
     settings = Student(backbone=str(backbone), vector_size=16, hidden=(16,), max_tokens=48)
     tower = model.create_tower(settings, seed)
-    model.save(tower, model.Head(16, signals.names, settings.hidden, signals.groups), folder)
+    model.save(tower, model.Head(Shape.of(settings, signals.names, signals.groups)), folder)
 
 
 def write_log(ws):
@@ -129,7 +130,15 @@ def write_vectors(ws, composed, student):
     ws.write_folder(
         "index/nearest", ws.made_from(["pin_vectors"]), lambda out, _: nearest.build(pa.table(columns), out)
     )
+    ws.write_folder("index/onnx", ws.made_from(onnx.MADE_OF), lambda out, _: onnx.build(ws, out))
+    write_shares(ws)
     write_catalogue(ws)
+
+
+def write_shares(ws, bits=16):
+    """What the present student makes of the Pins' present vectors."""
+    made = ws.made_from(shares.MADE_OF, bits=bits)
+    ws.write_folder("index/shares", made, lambda out, _: shares.build(ws, lambda texts: None, bits, out))
 
 
 def write_catalogue(ws):

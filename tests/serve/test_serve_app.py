@@ -116,7 +116,8 @@ def test_reranking_pins_gives_the_offline_grades(client, workspace, store):
     offline = grader.grade(pa.table({"query": ["oak shelf"] * len(pins), "pin_id": pins}))
     assert sorted(r["index"] for r in answer["results"]) == list(range(len(pins)))
     for r in answer["results"]:
-        assert r["probabilities"] == pytest.approx(offline[r["index"]].tolist(), abs=1e-5)
+        # The service keeps the Pins' shares in 16 bits: what is lost of them moves the fifth decimal.
+        assert r["probabilities"] == pytest.approx(offline[r["index"]].tolist(), abs=2e-4)
         assert r["relevance_score"] == pytest.approx((r["expected_level"] - 1) / 4, abs=1e-5)
     scores = [r["relevance_score"] for r in answer["results"]]
     assert scores == sorted(scores, reverse=True)

@@ -33,7 +33,7 @@ def grader(workspace, store):
 def test_online_grades_are_offline_grades(ranker, store, grader, query):
     pins = store.vectors.pin_ids
     offline = grader.grade(pa.table({"query": [query] * len(pins), "pin_id": pins}))
-    np.testing.assert_allclose(ranker.grade(query, pins), offline, atol=1e-5)
+    np.testing.assert_allclose(ranker.grade(query, pins), offline, atol=2e-4)  # what is kept of Pins is in float16
 
 
 def test_a_document_that_says_what_a_pin_says_is_graded_like_it(ranker, store, workspace):

@@ -4,11 +4,11 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
-from served import write_catalogue
+from served import write_catalogue, write_shares
 
 from limbeck import records
 from limbeck.errors import InputError, WorkspaceError
-from limbeck.index import nearest
+from limbeck.index import nearest, shares
 from limbeck.index.store import MADE_OF, Store
 from limbeck.serve.ranker import Ranker
 from limbeck.workspace import Made, Workspace
@@ -71,7 +71,30 @@ def test_a_pin_without_a_vector_is_unknown(copy):
     table = copy.table("pin_vectors").slice(1)
     copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
     write_catalogue(copy)
+    with pytest.raises(WorkspaceError, match=r"index/shares was made of another pin_vectors.*limbeck run"):
+        Store.open(copy)
+    write_shares(copy)
     assert Store.open(copy).rows(["pin00", "pin01"]).tolist() == [-1, 0]
+
+
+def test_shares_of_other_sizes_are_refused(copy):
+    made = Made(settings={"nothing": "said of what it is made of"})
+    numbers, scale = np.zeros((50, 3), np.float16), np.ones(3, np.float32)
+
+    def write(out, _):
+        np.save(out / shares.NUMBERS, numbers)
+        np.save(out / shares.SCALE, scale)
+
+    copy.write_folder("index/shares", made, write)
+    with pytest.raises(WorkspaceError, match=r"holds \(50, 3\) numbers, not \(50, 32\)"):
+        Store.open(copy)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_shares_in_any_width_grade_alike(copy, store, ranker, bits):
+    write_shares(copy, bits)
+    found = Ranker(Store.open(copy)).grade("red sofa", store.vectors.pin_ids)
+    np.testing.assert_allclose(found, ranker.grade("red sofa", store.vectors.pin_ids), atol=0.02 if bits == 8 else 1e-3)
 
 
 def test_vectors_of_another_student_are_refused(copy):

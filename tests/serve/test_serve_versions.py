@@ -111,7 +111,7 @@ class Blind:
     tokens = None
 
     def __init__(self, student):
-        self.probabilities = student.probabilities
+        self.probabilities, self.scorer = student.probabilities, student.scorer
 
     def vectors(self, texts):
         return np.full((len(texts), 16), np.nan, np.float32)

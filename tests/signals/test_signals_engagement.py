@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sides import assert_sides_agree
 
 from limbeck import records
 from limbeck.signals import engagement, exposures, rates, window
@@ -250,6 +251,8 @@ def test_what_is_graded_now_is_known_by_the_last_days(built):
                 assert np.expm1(part[3]) == pytest.approx(sum(looks[e[3] - 1] for e in seen), rel=1e-4)
     assert np.isfinite(found[:2]).all()
     assert signal.columns(queries, queried[:0], rows[:0]).shape == (0, 8)
+    for query in queries:
+        assert_sides_agree(signal, query, rows)
 
 
 def test_before_the_end_of_days_is_now(built):

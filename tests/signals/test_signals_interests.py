@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 from scipy.sparse import csr_array
+from sides import assert_sides_agree
 
 from limbeck.records import empty, schema
 from limbeck.signals import classifier, interests, taxonomy
@@ -170,6 +171,14 @@ def test_agreement_is_the_chance_of_the_same_class(taught):
     query, pin, agreement = classes(signal, [f"q{i}" for i in range(20)], np.arange(80, 100))
     assert signal.models.places.shape == (5, 5)  # each class has a column of its own, so columns are shares
     np.testing.assert_allclose(agreement[:, 0], (query[:, :5] * pin[:, :5]).sum(axis=1), atol=1e-5)
+
+
+def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(taught, build, monkeypatch):
+    for signal in (taught[0], build()[0]):
+        for query in ("q1", "Q5"):
+            assert_sides_agree(signal, query.lower(), np.array([81, 3, 120, -1]))
+    monkeypatch.setattr(taught[0], "_read", None)
+    assert taught[0].of_side("pin", "", np.array([3, -1])).shape == (2, 6)
 
 
 def test_new_pins_are_unknown_and_documents_known_by_what_they_say(taught):

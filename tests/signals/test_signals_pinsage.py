@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sides import assert_sides_agree
 
 from limbeck import records
 from limbeck.signals import pin_content, pin_graph, pinsage, pinsage_training
@@ -88,6 +89,20 @@ def test_the_signal_tells_vectors_and_their_cosine(built):
     assert signal.columns([], asked[:0], rows[:0]).shape == (0, SIZE + 1)
 
 
+def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(built):
+    assert_sides_agree(PinSage(built, ["nobody", *PIN_IDS], read), "q3", np.array([5, 0, -1, 7]))
+    assert PinSage(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
+
+
+def test_it_is_used_as_it_was_trained():
+    torch.manual_seed(0)
+    network = pinsage_training.Network(DIMENSIONS)
+    torch.nn.init.normal_(network.out.weight)
+    used = Convolution({name: weight.numpy() for name, weight in network.state_dict().items()})
+    own = torch.nn.functional.normalize(torch.from_numpy(said(9, 3)))
+    np.testing.assert_allclose(used.alone(said(9, 3)), network(own, own).detach().numpy(), atol=1e-5)
+
+
 def test_an_unknown_pin_is_known_by_its_untuned_vector(built):
     signal = PinSage(built, PIN_IDS, read)
     base = np.concatenate([said(PINS, 1)[-2:], np.full((1, DIMENSIONS), np.nan, np.float32)])
@@ -100,7 +115,7 @@ def test_an_unknown_pin_is_known_by_its_untuned_vector(built):
 def test_the_loss_is_a_softmax_over_partners_and_strangers_that_never_sees_the_board_of_the_pair(monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(pinsage_training, "ALONE", 0)
-    convolution, content, asked = Convolution(DIMENSIONS), Content(halved(said(PINS, 1)), graph()), []
+    convolution, content, asked = pinsage_training.Network(DIMENSIONS), Content(halved(said(PINS, 1)), graph()), []
     reading = content.read
     monkeypatch.setattr(content, "read", lambda *given: asked.append(given) or reading(*given))
     pairs = pinsage_training.Pairs(np.array([0, 1, 0]), np.array([0, 1, 6]), np.array([12, 7, 18]))

@@ -5,10 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sides import assert_sides_agree
 
 from limbeck import records
 from limbeck.signals import searchsage
-from limbeck.signals.searchsage import SIZE, SearchSage, Towers
+from limbeck.signals.sage import SIZE, SearchSage, Towers
 
 KINDS, DIMENSIONS = 4, 16
 PIN_IDS = [f"pin{i}" for i in range(40)]
@@ -72,6 +73,11 @@ def test_the_signal_tells_vectors_and_their_cosine(built):
     assert signal.columns([], asked[:0], rows[:0]).shape == (0, 2 * SIZE + 1)
 
 
+def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(built):
+    assert_sides_agree(SearchSage(built, ["nobody", *PIN_IDS], read), "q3", np.array([5, 0, -1, 7]))
+    assert SearchSage(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
+
+
 def test_an_unknown_pin_is_known_by_what_it_says(built):
     signal = SearchSage(built, PIN_IDS, read)
     base = np.concatenate([texts(40, 1)[:2], np.full((1, DIMENSIONS), np.nan, np.float32)])
@@ -82,10 +88,11 @@ def test_an_unknown_pin_is_known_by_what_it_says(built):
 
 def test_the_loss_is_a_softmax_over_the_batch_less_how_often_each_pin_is_in_it():
     torch.manual_seed(0)
-    towers, share = Towers(DIMENSIONS), np.array([0.5, 0.3, 0.1, 0.1])
+    towers, share = searchsage._Towers(DIMENSIONS), np.array([0.5, 0.3, 0.1, 0.1])
     queries, pins = (texts(3, 5), np.array([0, 1, 1, 2])), (texts(4, 6), np.array([0, 1, 2, 0]))
     found = searchsage._loss(towers, queries, pins, torch.from_numpy(np.log(share).astype(np.float32))).item()
-    asked, shown = towers.queries(queries[0])[queries[1]], towers.pins(pins[0])[pins[1]]
+    used = Towers({name: weight.numpy() for name, weight in towers.state_dict().items()})
+    asked, shown = used.queries(queries[0])[queries[1]], used.pins(pins[0])[pins[1]]
     scores = asked.astype(np.float64) @ shown.T / searchsage.TEMPERATURE - np.log(share[pins[1]])
     # Queries 1 and 2 of the batch are the same, and so are Pins 0 and 3: neither is the other's negative.
     allowed = np.array([[1, 1, 1, 0], [1, 1, 0, 1], [1, 0, 1, 1], [0, 1, 1, 1]], dtype=bool)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
+from sides import assert_sides_agree
 from sklearn.decomposition import PCA
 from tiny_seers import write_clip
 
@@ -135,9 +136,11 @@ def test_the_signal_tells_the_look_of_a_pin_and_its_cosine_with_the_query(tmp_pa
     assert np.isnan(found[4:]).all()
     assert np.isnan(signal.columns(["a"], asked[:1], pin[4:5], np.ones((1, 4), np.float32))).all()
     assert signal.columns([], asked[:0], pin[:0]).shape == (0, 17)
+    assert_sides_agree(signal, "a", pin)
     blind = Visual(tmp_path, ["p0"], None)
     assert [group.name for group in blind.groups] == ["visual.pin"]
     assert blind.columns(["a"], asked[:1], asked[:1]).shape == (1, 16)
+    assert_sides_agree(blind, "a", np.array([0, 1, -1]))
 
 
 # -- in a workspace --

@@ -6,7 +6,8 @@ import toy_trainings
 from toy_task import pins
 
 from limbeck.inference import reader
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
+from limbeck.student.vectors import Vectors
 
 torch.set_num_threads(1)
 TUNED = {

@@ -8,7 +8,8 @@ from toy_task import judged, pins
 from limbeck import calibration
 from limbeck.relevance import from_columns
 from limbeck.student.cosine import CosineGrader
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
+from limbeck.student.vectors import Vectors
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from toy_task import pins
 from limbeck.inference import reader as bulk_reader
 from limbeck.remembered import Remembered
 from limbeck.student import encode
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
+from limbeck.student.vectors import Vectors
 
 TEXTS = ["a red sofa", "", "lamp " * 60, "Ünïcode 沙发 ☕ cosy", "kitchen table, cosy and modern", "a red sofa"]
 

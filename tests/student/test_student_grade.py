@@ -7,9 +7,10 @@ from sentence_transformers import SentenceTransformer
 from toy_task import WordMatch, judged, pins
 
 from limbeck.student import grade
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
 from limbeck.student.grade import Student, StudentGrader
 from limbeck.student.model import Head
+from limbeck.student.vectors import Vectors
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from toy_task import WordMatch, judged, pins
 
 from limbeck.relevance import from_columns
 from limbeck.student import lessons
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
 from limbeck.student.lessons import Lessons
+from limbeck.student.vectors import Vectors
 
 
 @pytest.fixture

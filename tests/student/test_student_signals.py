@@ -1,7 +1,5 @@
 """A signal that is missing stands at its mean with a bit beside it, and training has met that."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,10 +9,12 @@ from toy_task import LIKED, WordMatch, judged, pins
 from limbeck.relevance import from_columns
 from limbeck.signals.signal import Group
 from limbeck.student import train
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
 from limbeck.student.grade import StudentGrader
 from limbeck.student.lessons import Lessons
-from limbeck.student.model import Head, spans
+from limbeck.student.model import Head
+from limbeck.student.shape import Shape
+from limbeck.student.vectors import Vectors
 
 GROUPS = (Group("a", "pin", ("x", "y")), Group("b", "query", ("z",)), Group("c", "pair", ("w",)))
 NAMES = ("plain", "a.x", "a.y", "b.z", "c.w")
@@ -29,12 +29,12 @@ def test_a_missing_group_stands_at_its_mean_with_a_bit_beside_it(tmp_path):
     query, pin, features = rows(6)
     features[1:4, 1:3] = np.nan
     features[4, 4] = np.nan
-    head = Head(8, NAMES, (), GROUPS)
+    head = Head(Shape(8, 8, NAMES, (), GROUPS))
     head.standardise(features * 3 + 1)
     head.save(tmp_path)
     head = Head.load(tmp_path)
-    assert (head.features, head.groups) == (NAMES, GROUPS)
-    assert [(g.name, begin, end) for g, begin, end in spans(NAMES, GROUPS)] == [("a", 1, 3), ("b", 3, 4), ("c", 4, 5)]
+    assert (head.shape.features, head.shape.groups) == (NAMES, GROUPS)
+    assert [(g.name, begin, end) for g, begin, end in head.shape.spans] == [("a", 1, 3), ("b", 3, 4), ("c", 4, 5)]
     weight, bias = (head.layers[0].state_dict()[name].numpy() for name in ("weight", "bias"))
     bits = np.isnan(features[:, [1, 3, 4]])
     filled = np.where(np.isnan(features), head.mean.numpy(), features)
@@ -49,7 +49,7 @@ def test_a_missing_group_stands_at_its_mean_with_a_bit_beside_it(tmp_path):
 def test_mean_and_spread_are_of_the_rows_that_have_a_signal():
     features = rows(500)[2] * 5 + 2
     features[::3, 1:3], features[:, 4] = np.nan, np.nan
-    head = Head(8, NAMES, (), GROUPS)
+    head = Head(Shape(8, 8, NAMES, (), GROUPS))
     head.standardise(features)
     known = features[~np.isnan(features[:, 1])]
     np.testing.assert_allclose(
@@ -63,7 +63,7 @@ def test_mean_and_spread_are_of_the_rows_that_have_a_signal():
     ("unknown", "left"), [((1, 0, 0), [3]), ((0, 1, 0), [1, 2]), ((0, 0, 1), [1, 2, 3]), ((0, 0, 0), [1, 2, 3, 4])]
 )
 def test_an_unknown_pin_has_no_pair_either(unknown, left):
-    head, features = Head(8, NAMES, (), GROUPS), torch.from_numpy(rows(1)[2])
+    head, features = Head(Shape(8, 8, NAMES, (), GROUPS)), torch.from_numpy(rows(1)[2])
     found = train.forget(features, head, torch.tensor([unknown], dtype=torch.bool))[0]
     assert torch.isnan(found).nonzero().flatten().tolist() == [i for i in range(1, 5) if i not in left]
     assert torch.equal(found[[0, *left]], features[0, [0, *left]])
@@ -112,8 +112,3 @@ def test_a_student_that_was_told_grades_well_and_one_that_is_not_still_knows_the
     liked = judged("valid").slice(0, 1).to_pylist()[0]["pin_id"].split("-")[0] in LIKED
     assert liked
     np.testing.assert_allclose(cold.grade(judged("valid")).mean(axis=0), mean, atol=0.15)
-
-
-def test_a_head_without_signals_is_saved_as_ever(tmp_path):
-    Head(8, ("plain",), ()).save(tmp_path)
-    assert set(json.loads((tmp_path / "head.json").read_text())) == {"vector_size", "features", "hidden"}

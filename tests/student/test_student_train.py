@@ -1,6 +1,7 @@
 """The student learns whichever part of it is trained, and leaves the rest alone."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import toy_trainings
@@ -10,9 +11,11 @@ from toy_task import WordMatch, judged, pins
 from limbeck.errors import InputError
 from limbeck.relevance import from_columns
 from limbeck.student import train
-from limbeck.student.encode import Encoder, Vectors
+from limbeck.student.encode import Encoder
 from limbeck.student.grade import StudentGrader
 from limbeck.student.model import Head, create_tower, save
+from limbeck.student.shape import Shape
+from limbeck.student.vectors import Vectors
 
 
 def loss(folder):
@@ -23,7 +26,7 @@ def loss(folder):
 
 @pytest.mark.parametrize(("tune", "share"), [("projection", 0.7), ("all", 0.9)])
 def test_training_lowers_the_loss_on_other_queries(tune, share, students, settings, tmp_path):
-    save(create_tower(settings, 5), Head(16, WordMatch.names, settings.hidden), tmp_path)
+    save(create_tower(settings, 5), Head(Shape.of(settings, WordMatch.names)), tmp_path)
     valid, mean = from_columns(judged("valid")), from_columns(judged("train")).mean(axis=0)
     guess = -(valid * np.log(np.maximum(mean, 1e-9))).sum(axis=1).mean()  # the best without looking at the Pin
     assert loss(students(tune)) < share * guess < guess < loss(tmp_path)
@@ -67,11 +70,11 @@ def test_the_loss_is_cross_entropy_with_the_target(tune, tiny_encoder):
     chosen = toy_trainings.student_settings(tiny_encoder, tune=tune)
     taught = toy_trainings.lessons(chosen)
     examples = taught.examples(judged("train").slice(0, 12))
-    tower, head = create_tower(chosen, 0), Head(16, taught.feature_names, (8,))
+    tower, head = create_tower(chosen, 0), Head(Shape(16, 16, taught.feature_names, (8,)))
     model = train.Distillation(tower, head, taught.queries, taught.pins).eval()
     rows, features, target = np.stack([examples.query, examples.pin], axis=1), examples.features, examples.target
     with torch.inference_mode():
-        found = model(*map(torch.from_numpy, (rows, features, target)))["loss"]
+        found = model(*map(torch.from_numpy, (rows, features, target, examples.weight)))["loss"]
         query = tower.encode([taught.queries.texts[i] for i in examples.query], convert_to_tensor=True)
         pin = tower.encode([taught.pins.texts[i] for i in examples.pin], convert_to_tensor=True)
         logits = head(query.cpu(), pin.cpu(), torch.from_numpy(features)).double().numpy()
@@ -95,3 +98,42 @@ def test_every_epoch_sees_every_pair_once_in_an_order_of_its_own(tiny_encoder, t
     assert len(set(first)) == len(first) == len(second)
     assert set(first) == set(second)
     assert first != second
+
+
+def test_a_temperature_softens_both_sides_and_keeps_the_gradients_size():
+    random = np.random.default_rng(0)
+    logits = torch.from_numpy(random.standard_normal((6, 5))).requires_grad_()
+    target = torch.from_numpy(random.dirichlet(np.ones(5), 6))
+    plain = train.soft_cross_entropy(logits, target, 1.0)
+    np.testing.assert_allclose(plain.detach(), -(target * logits.log_softmax(dim=1)).sum(dim=1).detach(), rtol=1e-9)
+    softened = train.soft_cross_entropy(logits, target, 3.0)
+    powers = target ** (1 / 3)
+    expected = -9 * (powers / powers.sum(dim=1, keepdim=True) * (logits / 3).log_softmax(dim=1)).sum(dim=1)
+    np.testing.assert_allclose(softened.detach(), expected.detach(), rtol=1e-9)
+    same = (
+        target.log().detach().requires_grad_()
+    )  # who says what the teacher says has nothing to learn at any temperature
+    [gradient] = torch.autograd.grad(train.soft_cross_entropy(same, target, 3.0).sum(), same)
+    np.testing.assert_allclose(gradient, 0, atol=1e-9)
+
+
+def test_pairs_count_by_their_weights(tiny_encoder):
+    chosen = toy_trainings.student_settings(tiny_encoder)
+    taught, rows = toy_trainings.lessons(chosen), judged("train").slice(0, 8)
+    weights = np.arange(8, dtype=np.float32)
+    weighted = taught.examples(rows.append_column("weight", pa.array(weights)))
+    assert (weighted.weight == weights).all()
+    assert (taught.examples(rows).weight == 1).all()
+    model = train.Distillation(
+        create_tower(chosen, 0), Head(Shape.of(chosen, taught.feature_names)), taught.queries, taught.pins
+    )
+    loader = train._loader("valid", weighted, model.eval(), chosen, 0)
+    [batch] = list(loader)
+    np.testing.assert_allclose(np.sort(batch["weight"]), weights / weights.mean(), rtol=1e-6)
+    with torch.inference_mode():
+        alone = [
+            model(**{name: values[[i]] for name, values in batch.items()} | {"weight": torch.ones(1)})["loss"]
+            for i in range(8)
+        ]
+        together = model(**batch)["loss"]
+    np.testing.assert_allclose(together, np.mean(np.asarray(alone) * batch["weight"].numpy()), rtol=1e-5)

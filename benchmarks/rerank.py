@@ -1,0 +1,267 @@
+"""Milliseconds to re-rank 1,000 candidates inside the process, part by part, and what peers take on the same ones.
+
+    python benchmarks/rerank.py --pins 50000 --rounds 300
+
+Pins, queries and the log are generated (as in `match_features.py`), the student's weights are random: neither changes
+how long it takes. The query's vector is cached; everything after it is measured as the service does it: all match and
+engagement features, SearchSAGE's cosine, the network, expected levels, and the first 50 with what is shown of them.
+Processor time of the one thread is told beside the clock's: on a busy machine the clock says little.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from match_features import Plain, World
+from threadpoolctl import threadpool_limits
+
+from limbeck.backbone import find
+from limbeck.index import catalogue
+from limbeck.index.languages import Languages
+from limbeck.index.store import SHOWN, Store
+from limbeck.index.understanding import Understanding
+from limbeck.records import schema
+from limbeck.relevance import expected_level
+from limbeck.serve.ranker import Ranker
+from limbeck.settings import Student
+from limbeck.signals import engagement, match_index, sage, searchsage
+from limbeck.signals.joined import Joined
+from limbeck.signals.signal import UNASKED
+from limbeck.student.model import Head
+from limbeck.student.scoring import Held, Scorer
+from limbeck.student.shape import Shape
+from limbeck.student.vectors import lists
+from limbeck.workspace import Made, Workspace
+
+BASE = 384  # numbers per untuned vector
+BATCH = 10_000
+
+
+class FixedStudent:
+    """A student whose texts are read already: one vector for all queries."""
+
+    def __init__(self, folder: Path, vector: np.ndarray) -> None:
+        self.scorer, self._vector = Scorer(folder), vector
+
+    def vectors(self, texts: list[str]) -> np.ndarray:
+        """The one vector, for each."""
+        return self._vector[None].repeat(len(texts), axis=0)
+
+    def tokens(self, texts: list[str]) -> list[bytes]:
+        """Their letters."""
+        return [text.encode() for text in texts]
+
+
+class Candidates:
+    """A retriever that finds the Pins that it is told to."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def retrieve(self, query: str, k: int) -> list[str]:
+        """The first `k` of them."""
+        return self.found[:k]
+
+
+def log(folder: Path, queries: list[str], pins: list[str], random: np.random.Generator) -> Path:
+    """Engagement of a third of the Pins, for all queries."""
+    ws, shown = Workspace(folder), sorted(random.choice(pins, max(1, len(pins) // 3), replace=False).tolist())
+    rows = [(pin, queries[i % len(queries)], 10 + i % 9, 1 + i % 10, 3, i % 3, i % 2, 0) for i, pin in enumerate(shown)]
+    columns = dict(zip(schema("exposures").names, zip(*rows)))
+    ws.write_table("exposures", Made(), {"0": lambda: pa.table(columns, schema=schema("exposures"))})
+    build = lambda out, _: engagement.build(ws.shards("exposures"), 90, out)  # noqa: E731
+    return ws.write_folder("signals/engagement", Made(), build)
+
+
+def stand(root: Path, count: int, settings: Student, queries: list[str], world: World) -> tuple[Store, list[pa.Table]]:
+    """A store of so many Pins, as far as re-ranking needs one."""
+    folders = [root / name for name in ("match", "sage", "student", "catalogue")]
+    for folder in folders:
+        folder.mkdir()
+    batches = [world.pins(min(BATCH, count - first), first) for first in range(0, count, BATCH)]
+    signals = known(folders, batches, queries, world.random)
+    student = untaught(folders[2], settings, signals, queries, world.random)
+    pin_ids, size = signals.match.pin_ids, settings.vector_size
+    rows = pa.table({"pin_id": pin_ids, "vector": lists(world.random.standard_normal((count, size)))})
+    catalogue.build(rows, pa.table(dict.fromkeys(SHOWN, pa.array(pin_ids, pa.string()))), folders[3])
+    pins = catalogue.open(folders[3])
+    held = student.scorer.held(pins.vectors.matrix, signals.of_side("pin", UNASKED, np.arange(count)))
+    parts = {
+        "student": student,
+        "signals": signals,
+        "read": student.vectors,
+        "catalogue": pins,
+        "shares": Held.of(held, 16),
+        "match_rows": np.arange(count),
+        "digest": "benchmark",
+        "understanding": Understanding(None, Languages()),
+    }
+    left = ("lexical", "statistics", "nearest", "texts", "boards", "tokenizer", "text")
+    return Store(**dict.fromkeys(left), **parts), batches
+
+
+def known(folders: list[Path], batches: list[pa.Table], queries: list[str], random: np.random.Generator) -> Joined:
+    """Match features, engagement, and a SearchSAGE that learnt nothing."""
+    match_index.build(batches, folders[0])
+    match = match_index.open(folders[0])
+    base = random.standard_normal((len(match.pin_ids), BASE), dtype=np.float32)
+    searchsage.build(searchsage.NOBODY, match.pin_ids, base, lambda texts: base[: len(texts)], 0, folders[1])
+    told = engagement.Engagement(log(folders[0].parent / "log", queries, match.pin_ids, random), match.pin_ids)
+    return Joined(match, [told, sage.SearchSage(folders[1], match.pin_ids, lambda texts: base[: len(texts)])])
+
+
+def untaught(
+    folder: Path, settings: Student, signals: Joined, queries: list[str], random: np.random.Generator
+) -> FixedStudent:
+    """A student of random weights, its features brought to the spread that they have."""
+    head, some = (
+        Head(Shape.of(settings, signals.names, signals.groups)),
+        random.integers(0, len(signals.match.pin_ids), 2_000),
+    )
+    head.standardise(signals.pairs([queries[i % len(queries)] for i in range(len(some))], some))
+    head.save(folder)
+    return FixedStudent(folder, random.standard_normal(settings.vector_size, dtype=np.float32))
+
+
+def timed(work: Callable[[int], object], rounds: int) -> str:
+    """Median and 99th percentile by the clock, and median of processor time, in ms."""
+    clock, processor = [], []
+    for i in range(rounds + 5):
+        begun, used = time.perf_counter(), time.thread_time()
+        work(i)
+        clock.append(time.perf_counter() - begun)
+        processor.append(time.thread_time() - used)
+    median, last = np.percentile(np.asarray(clock[5:]) * 1e3, [50, 99])
+    return f"{median:6.2f} / {last:6.2f}   processor {np.median(processor[5:]) * 1e3:6.2f}"
+
+
+def floor(scorer: Scorer, candidates: int) -> str:
+    """What the products alone cost at the speed that this core has for them, and the bytes at 10 GB/s."""
+    sizes = [
+        len(scorer.asked(np.zeros(scorer.shape.vector_size, np.float32), _blank(scorer)).weights),
+        *scorer.shape.sizes[1:],
+    ]
+    operations = 2 * candidates * sum(a * b for a, b in pairwise(sizes))
+    left, right = np.ones((1_000, 256), np.float32), np.ones((256, 256), np.float32)
+    used = min(_once(lambda: left @ right) for _ in range(200))
+    speed = 2 * 1_000 * 256 * 256 / used
+    held = candidates * 2 * (scorer.shape.products + sizes[1])
+    took = (operations / speed + held / 1e10) * 1e3
+    return f"{operations / 1e6:.0f} MFLOP at {speed / 1e9:.0f} GFLOP/s, {held / 1e6:.2f} MB at 10 GB/s: {took:.2f}"
+
+
+def _blank(scorer: Scorer) -> np.ndarray:
+    return np.zeros(sum(side == "query" for side in scorer.shape.sides), np.float32)
+
+
+def _once(work: Callable[[], object]) -> float:
+    begun = time.thread_time()
+    work()
+    return time.thread_time() - begun
+
+
+def stages(store: Store, queries: list[str], chosen: list[np.ndarray], rounds: int) -> None:
+    """Each part by itself, then everything as the service does it."""
+    vector, number = store.student.vectors(["a"])[0], len(queries)
+    columns = [store.columns(queries[i % number], rows) for i, rows in enumerate(chosen)]
+    graded = [store.grade(queries[i % number], vector, rows) for i, rows in enumerate(chosen)]
+    wide = store.shares.numbers.astype(np.float32)
+    scorer = store.student.scorer
+
+    def at_width(held: Held) -> Callable[[int], object]:
+        return lambda i: scorer.candidates(
+            scorer.asked(vector, columns[i % len(chosen)][0]),
+            held,
+            chosen[i % len(chosen)],
+            columns[i % len(chosen)][1],
+        )
+
+    retriever = Candidates()
+    ranker = Ranker(store, retriever)
+    names = [[store.vectors.pin_ids[row] for row in rows] for rows in chosen]
+
+    def search(i: int) -> object:
+        retriever.found = names[i % len(chosen)]
+        return ranker.search(queries[i % number], 50, len(retriever.found))
+
+    print(
+        "match features          ",
+        timed(lambda i: store.signals.match.features(queries[i % number], chosen[i % len(chosen)]), rounds),
+    )
+    print(
+        "all columns             ", timed(lambda i: store.columns(queries[i % number], chosen[i % len(chosen)]), rounds)
+    )
+    for bits in (8, 16, 32):
+        print(f"network, {bits:2} bits kept   ", timed(at_width(Held.of(wide, bits)), rounds))
+    print("everything, first 50    ", timed(search, rounds))
+    apart = max(
+        float(np.abs(expected_level(found) - expected_level(_plain(store, vector, queries[i % number], rows))).max())
+        for i, (found, rows) in enumerate(zip(graded, chosen))
+    )
+    print(f"furthest from the plain form: {apart:.6f} levels")
+    print("floor of the network    ", floor(scorer, len(chosen[0])))
+
+
+def _plain(store: Store, vector: np.ndarray, query: str, rows: np.ndarray) -> np.ndarray:
+    features = store.signals.features(query, rows)
+    return store.student.scorer.probabilities(vector[None], store.vectors.matrix[rows], features)
+
+
+def peers(store: Store, batches: list[pa.Table], queries: list[str], chosen: list[np.ndarray], rounds: int) -> None:
+    """LightGBM (not among the project's own packages) with features ready, these in plain Python; a cross-encoder."""
+    import lightgbm
+    from sentence_transformers import CrossEncoder
+
+    number = len(queries)
+    features = np.concatenate([store.signals.features(queries[i % number], rows) for i, rows in enumerate(chosen)])
+    levels = store.signals.match.pin_ids and np.random.default_rng(0).integers(0, 5, len(features))
+    data = lightgbm.Dataset(features, levels, group=[len(rows) for rows in chosen])
+    settings = {"objective": "lambdarank", "num_leaves": 31, "num_threads": 1, "verbose": -1}
+    trees = lightgbm.train(settings, data, 300)
+    few = min(rounds, 20)
+    parts = np.split(features, len(chosen))
+    print("LightGBM, features ready", timed(lambda i: trees.predict(parts[i % len(parts)], num_threads=1), few))
+    plain = Plain(batches)
+    print(
+        "24 features in Python   ",
+        timed(lambda i: plain.features(queries[i % number], chosen[i % len(chosen)]), min(few, 5)),
+    )
+    torch.set_num_threads(1)
+    encoder = CrossEncoder(find("all-MiniLM-L6-v2"), num_labels=5, max_length=128, device="cpu")
+    texts = [" ".join(batches[0].column(name)[i].as_py() for name in ("title", "description")) for i in range(64)]
+    begun, used = time.perf_counter(), time.thread_time()
+    encoder.predict([(queries[0], text) for text in texts], show_progress_bar=False)
+    took, used = time.perf_counter() - begun, time.thread_time() - used
+    print(f"cross-encoder           {64 / took:.0f} pairs/s, by processor time {64 / used:.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pins", type=int, default=50_000)
+    parser.add_argument("--candidates", type=int, default=1_000)
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--words", type=int, default=4, help="of a query")
+    parser.add_argument("--hidden", type=int, nargs="+", default=list(Student().hidden))
+    parser.add_argument("--products", type=int, default=Student().products)
+    parser.add_argument("--peers", action="store_true")
+    asked = parser.parse_args()
+    world = World(50_000)
+    queries = world.queries(40, asked.words)
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+        settings = Student(hidden=tuple(asked.hidden), products=asked.products)
+        store, batches = stand(Path(folder), asked.pins, settings, queries, world)
+        chosen = [np.sort(world.random.choice(asked.pins, asked.candidates, replace=False)) for _ in range(40)]
+        print(f"{asked.candidates} of {asked.pins} Pins, {asked.words} words, hidden {settings.hidden}: ms p50 / p99")
+        stages(store, queries, chosen, asked.rounds)
+        if asked.peers:
+            peers(store, batches, queries, chosen, asked.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What SearchSAGE learnt (`searchsage.py`), read and used without PyTorch: towers, vectors, and the signal."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.feather as feather
+from safetensors.numpy import load_file
+
+from limbeck.signals.signal import Group, Read, Side, Signal
+
+SIZE = 32
+WEIGHTS = "towers.safetensors"
+ROWS_AT_ONCE = 65_536
+Weights = Mapping[str, np.ndarray]
+
+
+class Towers:
+    """From untuned vectors to unit vectors, of queries and of Pins: a projection, corrected by a hidden layer."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+
+    @classmethod
+    def load(cls, folder: Path) -> "Towers":
+        """Those that were trained into a folder."""
+        return cls(load_file(folder / WEIGHTS))
+
+    def queries(self, base: np.ndarray) -> np.ndarray:
+        """Vectors of queries by their untuned vectors (n, d): float32 (n, SIZE)."""
+        return self._through("query", base)
+
+    def pins(self, base: np.ndarray) -> np.ndarray:
+        """Vectors of Pins by their untuned vectors (n, d): float32 (n, SIZE)."""
+        return self._through("pin", base)
+
+    def _through(self, side: str, base: np.ndarray) -> np.ndarray:
+        steps = range(0, len(base), ROWS_AT_ONCE)
+        parts = [self._tower(side, base[i : i + ROWS_AT_ONCE]) for i in steps]
+        return np.concatenate([np.zeros((0, SIZE), np.float32), *parts])
+
+    def _tower(self, side: str, base: np.ndarray) -> np.ndarray:
+        straight, weight, bias, out = (
+            self._weights[f"{side}.{name}"]
+            for name in ("straight.weight", "hidden.weight", "hidden.bias", "out.weight")
+        )
+        base = unit(base.astype(np.float32, copy=False))
+        return unit(base @ straight.T + np.maximum(base @ weight.T + bias, 0) @ out.T)
+
+
+class SearchSage(Signal):
+    """The cosine of a query and a Pin, and the vectors of both, as a signal."""
+
+    groups: tuple[Group, ...] = (
+        Group("searchsage.query", "query", tuple(map(str, range(SIZE)))),
+        Group("searchsage.pin", "pin", tuple(map(str, range(SIZE)))),
+        Group("searchsage", "pair", ("cosine",)),
+    )
+
+    def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
+        """Open what was trained; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
+        self._read, self.towers = read, Towers.load(folder)
+        self._pins, self._row = _mapped(folder, pin_ids)
+
+    def columns(
+        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
+    ) -> np.ndarray:
+        """As `Signal.columns`."""
+        query = self.towers.queries(self._read(queries))[asked] if queries else np.zeros((0, SIZE), np.float32)
+        pin = _taken(self._pins, self._row[rows])
+        if base is not None:
+            pin = np.where((rows < 0)[:, None], self.towers.pins(base), pin)
+        return np.concatenate([query, pin, np.einsum("nd,nd->n", query, pin)[:, None]], axis=1)
+
+    def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
+        """As `Signal.of_side`."""
+        if side == "pin":
+            return _taken(self._pins, self._row[rows])
+        asked = self.towers.queries(self._read([query]))
+        if side == "query":
+            return asked.repeat(len(rows), axis=0)
+        return _taken(self._pins, self._row[rows]) @ asked.T
+
+
+def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
+    """Vectors of Pins, float32 (n, SIZE); NaN for Pins that had no text when they were made."""
+    found, row = _mapped(folder, pin_ids)
+    return _taken(found, row[:-1])
+
+
+def _mapped(folder: Path, pin_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors as they lie on the disk, and where each Pin's is: −1 for those that had no text; one more, −1."""
+    known = feather.read_table(folder / "pins.arrow").column("pin_id")
+    found = np.asarray(np.load(folder / "pins.npy", mmap_mode="r"))
+    row = pc.fill_null(pc.index_in(pa.array(pin_ids, pa.string()), known), -1).to_numpy()
+    return found, np.append(row, -1).astype(np.int32)
+
+
+def _taken(found: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Rows of the vectors; NaN where there is none."""
+    if not len(found):
+        return np.full((len(row), found.shape[1]), np.nan, np.float32)
+    return np.where((row >= 0)[:, None], found[row], np.float32(np.nan))
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Vectors (n, d) of length one; NaN stays what it is."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))

@@ -1,0 +1,14 @@
+"""What holds of any signal: its sides, asked for one by one, say what all of its columns say together."""
+
+import numpy as np
+
+
+def assert_sides_agree(signal, query, rows):
+    """Of each side: the columns of its groups, in their order; what Pins are asked about may be none at all."""
+    for some in (rows, rows[:0]):
+        whole = signal.columns([query], np.zeros(len(some), np.int64), some)
+        told = [group.of for group in signal.groups for _ in group.columns]
+        for side in ("pin", "query", "pair"):
+            found = signal.of_side(side, query, some)
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(found, whole[:, np.asarray(told) == side], atol=1e-6)
