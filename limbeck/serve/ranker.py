@@ -106,7 +106,7 @@ class Ranker:
         self._note: Callable[[Graded], None] | None = None
         self._queries = self.caches.queries(store.student, store.digest)
         self._retriever = retriever or FusedRetriever(store.lexical, store.nearest, self._queries)
-        self._understander = Understander(store.understanding)
+        self._understander = Understander(store.understanding, store.signals.interest)
         self._blender = Blender(blend, store) if blend else None
 
     def __len__(self) -> int:

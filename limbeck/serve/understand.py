@@ -1,6 +1,7 @@
 """What a query is taken to say, before anything is searched for; told with the answer, and never put in its place."""
 
 import functools
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,20 +15,25 @@ class Understood(msgspec.Struct, frozen=True):
     """`normalised` is its plain form; `language` null where it is not known or not sure.
 
     `spelled` has the words that no Pin has corrected to some that Pins have; null where there is nothing to correct.
+    `interest` is what it is most likely about, of the catalogue's own interests; null where none is likely.
     """
 
     normalised: str
     language: str | None
     spelled: str | None
+    interest: str | None
 
 
 class Understander:
     """Understands queries by one workspace's words. Threads may share it."""
 
-    def __init__(self, understanding: Understanding) -> None:
-        self._by = understanding
+    def __init__(
+        self, understanding: Understanding, interest: Callable[[str], str | None] = lambda query: None
+    ) -> None:
+        self._by, self._interest = understanding, interest
         self.understand = functools.lru_cache(REMEMBERED)(self._understand)
 
     def _understand(self, query: str) -> Understood:
         said, by = plain(query), self._by
-        return Understood(said, by.languages.of(said), by.spelling.respelled(said) if by.spelling else None)
+        spelled = by.spelling.respelled(said) if by.spelling else None
+        return Understood(said, by.languages.of(said), spelled, self._interest(query))

@@ -23,6 +23,7 @@ from limbeck.signals.classifier import ROWS_AT_ONCE, Accuracy, Classifier
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 VERSION = 1  # raise it when the same tables are to give other classes
+LIKELY = 0.5  # share from which a query is said to be about something
 SIZE = 16  # columns that say what something is about
 MOST_QUERIES = 20_000  # of the log, that are learnt from
 COLUMNS = ("interest", "shopping")  # of the table
@@ -119,6 +120,7 @@ class Interests(Signal):
     def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
         """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
         self._read, self.models = read, Models.load(folder)
+        self.names = msgspec.json.decode((folder / SUMMARY).read_bytes(), type=Summary).names
         _, self._pins = classes.load(folder / "pins.arrow", pin_ids)
         asked, self._told = classes.load(folder / "queries.arrow")
         self._asked = {query: row for row, query in enumerate(asked)}
@@ -148,6 +150,11 @@ class Interests(Signal):
             return self._laid[rows]
         asked = self.of_queries([query]).take(np.zeros(len(rows), np.int64))
         return self._columns(asked) if side == "query" else agreement(asked, self._pins.take(rows))[:, None]
+
+    def name_of(self, query: str) -> str | None:
+        """The likeliest class of a query, where it is likelier than all others together."""
+        found = self.of_queries([query])
+        return self.names[found.number[0, 0]] if found.share[0, 0] > LIKELY else None
 
     def of_queries(self, queries: Sequence[str]) -> Classes:
         """Classes of queries, as the table says, else as the model does."""

@@ -47,6 +47,11 @@ class Joined:
         """What users do with Pins, where there is a log that says it."""
         return next((signal for signal in self._signals if isinstance(signal, Engagement)), None)
 
+    def interest(self, query: str) -> str | None:
+        """What a query is most likely about; None where nothing says it."""
+        of = next((signal for signal in self._signals if isinstance(signal, Interests)), None)
+        return of.name_of(query) if of else None
+
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Row numbers of Pins, int64 (n,); −1 for unknown ones."""
         return self.match.rows(pin_ids)

@@ -286,7 +286,7 @@ class Plain:
     """A ranker that understands every query as it is."""
 
     def understand(self, query):
-        return Understood(query, None, None)
+        return Understood(query, None, None, None)
 
 
 class Slow(Plain):

@@ -242,3 +242,11 @@ def test_a_catalogue_of_one_pin(build):
     signal, summary, _ = build(pins=["pin0"])
     assert summary.names == ("cluster 0",)
     np.testing.assert_array_equal(signal.columns(["q1"], np.zeros(1, int), np.zeros(1, int)), [[1, 1, 1]])
+
+
+def test_a_query_is_named_by_its_likeliest_class_or_by_none(build):
+    signal, _, _ = build(table(*of_pins(len(PIN_IDS)), (None, "q2", "shoes", None)))
+    assert signal.name_of("q5") == NAMES[5 % KINDS]
+    assert signal.name_of("Q2 ") == "shoes"  # as the table says
+    between, _, _ = build(table(*of_pins(len(PIN_IDS)), (None, "q2", "shoes", None), (None, "q2", "party", None)))
+    assert between.name_of("q2") is None
