@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 SMOOTHING = 0.1  # the share that the newest measurement has in the moving average
+LEAST_SPREAD = 0.05  # of the numbers of items, as a share of their mean, from which they tell what one costs
 
 
 class Budget:
@@ -31,12 +32,44 @@ class Pace:
             each = seconds / items
             self._mean = each if self._mean is None else self._mean + SMOOTHING * (each - self._mean)
 
-    def within(self, seconds: float, most: int) -> int:
-        """How many items can be expected to be done in that time, at most `most`; before any measurement, `most`."""
-        if not self._mean or seconds >= most * self._mean:
-            return most
-        return int(seconds / self._mean)
-
     def of(self, items: float) -> float:
         """Seconds that so many items can be expected to take; zero before any measurement."""
         return items * (self._mean or 0.0)
+
+
+class Cost:
+    """Seconds that grading takes by the number of candidates: a line, fitted to what was measured, the newest most.
+
+    Something is paid for any at all. A cost for each alone would be a trap: of few, most is what any cost, so that many
+    look too dear, and only few are ever graded again. Least squares with exponentially falling weights. Where all
+    measurements are of about the same number, the line is taken for flat: to try more tells what more cost.
+    """
+
+    def __init__(self) -> None:
+        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)  # of weights, items, seconds, items², items × seconds
+        self._heard = False
+
+    def measured(self, items: int, seconds: float) -> None:
+        """So many items took so long. The first time says nothing: then all is loaded and compiled that is so late."""
+        if self._heard and items:
+            new = (1.0, items, seconds, items * items, items * seconds)
+            self._sums = tuple((1 - SMOOTHING) * old + part for old, part in zip(self._sums, new))  # type: ignore[assignment]
+        self._heard = True
+
+    def within(self, seconds: float, most: int) -> int:
+        """How many items can be expected to be done in that time, at most `most`; before any measurement, `most`."""
+        fixed, each = self._line()
+        if seconds > 0 and seconds >= fixed + each * most:
+            return most
+        return min(most, int(max(0.0, seconds - fixed) / each)) if each else 0
+
+    def _line(self) -> tuple[float, float]:
+        """Seconds for any items, and for each."""
+        weight, *sums = self._sums
+        if not weight:
+            return 0.0, 0.0
+        items, seconds, squares, products = (part / weight for part in sums)
+        spread = squares - items * items
+        slope = (products - items * seconds) / spread if spread > (LEAST_SPREAD * items) ** 2 else 0.0
+        each = min(max(0.0, slope), seconds / items)
+        return seconds - each * items, each

@@ -15,7 +15,7 @@ from limbeck.index.boards import Boards
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
 from limbeck.serve.blend import Blender
-from limbeck.serve.budget import Budget, Pace
+from limbeck.serve.budget import Budget, Cost
 from limbeck.serve.cache import Caches
 from limbeck.serve.others import CANDIDATES, Others
 from limbeck.serve.retrieve import FusedRetriever, Retriever, fuse
@@ -101,7 +101,7 @@ class Ranker:
         blend: Blend | None = None,
     ) -> None:
         """Without `blend`, a search is in the order of relevance alone."""
-        self._store, self._stage, self._pace, self._others = store, stage, Pace(), others
+        self._store, self._stage, self._cost, self._others = store, stage, Cost(), others
         self.caches = caches or Caches()
         self._note: Callable[[Graded], None] | None = None
         self._queries = self.caches.queries(store.student, store.digest)
@@ -261,7 +261,7 @@ class Ranker:
 
     def _affordable(self, rows: np.ndarray, k: int, budget: Budget) -> np.ndarray:
         """As many of the first rows as can be graded in time, and at least `k`."""
-        count = max(k, self._pace.within(budget.left, len(rows)))
+        count = max(k, self._cost.within(budget.left, len(rows)))
         if count < len(rows):
             budget.degraded = "fewer candidates"
         return rows[:count]
@@ -285,7 +285,7 @@ class Ranker:
             with self._stage("grade"):
                 found = store.student.probabilities(vector, store.vectors_of(rows), features)
             self._note(Graded(rows, vector, features, found))
-        self._pace.measured(len(rows), time.perf_counter() - begun)
+        self._cost.measured(len(rows), time.perf_counter() - begun)
         return found
 
     def _grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.serve.budget import Budget, Pace
+from limbeck.serve.budget import Budget, Cost, Pace
 from limbeck.serve.ranker import Ranker
 
 
@@ -29,15 +29,40 @@ def test_without_a_limit_there_is_always_time():
     assert Budget().left == float("inf")
 
 
-@given(st.floats(1e-9, 10), st.floats(0, 100), st.integers(0, 2_000))
-def test_no_more_is_taken_on_than_fits(each, seconds, most):
-    pace = Pace()
-    assert pace.within(seconds, most) == most  # nothing is known yet
-    pace.measured(10, 10 * each)
-    count = pace.within(seconds, most)
+def costing(fixed, each, counts):
+    """What is known after some numbers of items were done."""
+    cost = Cost()
+    cost.measured(1, 1e9)  # the first time, when all is compiled
+    for count in counts:
+        cost.measured(count, fixed + each * count)
+    return cost
+
+
+@given(st.floats(1e-6, 1), st.floats(1e-6, 1), st.floats(1e-3, 100), st.integers(1, 2_000))
+def test_no_more_is_taken_on_than_fits(fixed, each, seconds, most):
+    cost = costing(fixed, each, [10, 40, 20])
+    count = cost.within(seconds, most)
     assert 0 <= count <= most
-    assert count * each <= seconds * (1 + 1e-6) or count == 0
-    assert count == most or (count + 1) * each > seconds * (1 - 1e-6)
+    assert count == 0 or fixed + each * count <= seconds * (1 + 1e-6) + 1e-9
+    assert count == most or fixed + each * (count + 1) > seconds * (1 - 1e-6) - 1e-9
+
+
+def test_before_anything_is_known_all_is_tried_unless_the_time_is_over():
+    assert Cost().within(0.1, 500) == costing(0, 0, []).within(0.1, 500) == 500
+    assert Cost().within(0, 500) == 0
+
+
+def test_a_few_that_cost_much_for_being_few_do_not_keep_it_from_trying_many():
+    assert costing(0.02, 1e-5, [10] * 30).within(0.5, 500) == 500
+
+
+def test_after_a_slow_spell_many_are_graded_again():
+    cost = costing(0.02, 0.01, [500, 50, 40, 48])  # a machine that was busy
+    assert cost.within(0.5, 500) < 60
+    for _ in range(60):
+        count = max(10, cost.within(0.5, 500))
+        cost.measured(count, 0.02 + 1e-5 * count)
+    assert cost.within(0.5, 500) == 500
 
 
 def test_the_pace_follows_what_is_measured_slowly():
