@@ -290,11 +290,11 @@ def demo(
 
 
 def _world() -> "Recipe":
-    """The recipe of the generated world."""
+    """The recipe of the demo's generated world."""
     from limbeck.recipe_file import parse
-    from limbeck.starting_recipe import WORLD
+    from limbeck.starting_recipe import DEMO
 
-    return parse(WORLD, Path("world.toml"))
+    return parse(DEMO, Path("demo.toml"))
 
 
 def _run(recipe: Path, workspace: Path | None, until: str) -> None:

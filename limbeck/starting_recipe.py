@@ -50,18 +50,21 @@ tune = "projection"             # "all" also trains the language model: slower a
 # model = "Qwen/Qwen3-8B"
 """
 
-WORLD = """\
-# The small generated Pinterest (docs/world.md). `limbeck demo` runs exactly this.
-name = "world"
+DEMO = """\
+# A small generated Pinterest (docs/world.md), sized for minutes on two cores: `limbeck demo` runs exactly this. The full one
+# is world.toml.
+name = "demo"
 seed = 0
 
-# Its sizes keep it to minutes on two cores. A fuller world: 20_000 Pins, 3 epochs, texts of 96 tokens.
 [world]
-pins = 10_000
+pins = 5_000
 days = 30
+searches = 20_000
+judged_pairs = 1_800
+heldout_pairs = 2_000
 
 [text]
-max_tokens = 64
+max_tokens = 48
 
 [teacher]
 epochs = 2
@@ -69,7 +72,7 @@ learning_rate = 2e-4
 tokens_per_batch = 2_000
 
 [labels]
-per_human_label = 4             # a hundred in real use
+per_human_label = 3             # a hundred in real use
 
 [student]
 epochs = 8

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from limbeck import recipe_file, settings
 from limbeck.errors import InputError
 from limbeck.settings import Joined, Level, Lookup, Recipe, TableMapping, Translated, World
-from limbeck.starting_recipe import MINE, WORLD
+from limbeck.starting_recipe import DEMO, MINE
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 HERE = Path("shop/recipe.toml")
@@ -120,8 +120,8 @@ def test_what_is_not_said_keeps_its_default_and_the_file_gives_the_name():
 
 
 def test_the_recipe_in_the_repository_is_the_demos():
-    demo = recipe_file.parse(WORLD, Path("world.toml"))
-    assert dataclasses.replace(recipe_file.read(RECIPES / "world.toml"), folder=demo.folder) == demo
+    demo = recipe_file.parse(DEMO, Path("demo.toml"))
+    assert dataclasses.replace(recipe_file.read(RECIPES / "demo.toml"), folder=demo.folder) == demo
     assert demo.world is not None
 
 
