@@ -51,8 +51,8 @@ tune = "projection"             # "all" also trains the language model: slower a
 """
 
 DEMO = """\
-# A small generated Pinterest (docs/world.md), sized for minutes on two cores: `limbeck demo` runs exactly this. The full one
-# is world.toml.
+# A small generated Pinterest (docs/world.md), sized for minutes on two cores: `limbeck demo` runs exactly this.
+# The full one is world.toml.
 name = "demo"
 seed = 0
 
