@@ -59,20 +59,18 @@ seed = 0
 [world]
 pins = 5_000
 days = 30
-searches = 20_000
-judged_pairs = 1_800
 heldout_pairs = 2_000
 
 [text]
-max_tokens = 48
+max_tokens = 56
 
 [teacher]
-epochs = 2
+epochs = 1
 learning_rate = 2e-4
 tokens_per_batch = 2_000
 
 [labels]
-per_human_label = 3             # a hundred in real use
+per_human_label = 2             # a hundred in real use
 
 [student]
 epochs = 8
