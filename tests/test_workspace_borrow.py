@@ -69,6 +69,10 @@ def test_the_lender_keeps_what_the_borrower_removes_or_makes_otherwise_and_the_o
     variant.borrow("models/tower", FIRST)
     main.remove("models/tower")
     variant.verify("models/tower")
+    assert (main.has("boards"), main.has("models/tower")) == (True, False)
+    assert main.manifest("boards").made == FIRST
+    assert variant.manifest("boards").made == SECOND
+    assert variant.outdated("models/tower", FIRST) is None
 
 
 def test_a_borrowed_model_that_lost_a_file_is_borrowed_again(variant):

@@ -112,6 +112,8 @@ def test_where_the_reasons_cannot_be_had_their_page_says_why(browser, url):
         page.route("**/*panel=1", lambda route: route.fulfill(status=429))
         page.locator("a.reasons").first.click()
         page.wait_for_selector(".whole")
+        assert "/pins/" in page.url
+        assert page.locator("dialog[open]").count() == 0
 
 
 TALLER = """() => {
