@@ -50,6 +50,7 @@ STAGES = {
 }
 # What stands above the stages: these may see all of them, and of each other what is named here.
 ABOVE = {
+    "ending": set(),
     "recipe_file": set(),
     "starting_recipe": set(),
     "failures": set(),
@@ -85,6 +86,7 @@ ABOVE = {
     "reproduce": {"assembly", "history", "lineup", "making", "pipeline"},
     "cli": {
         "comparing",
+        "ending",
         "embeddings",
         "judging",
         "lineup",
