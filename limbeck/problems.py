@@ -9,21 +9,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from limbeck.records import REFERENCES
 from limbeck.relevance import LEVELS
 from limbeck.settings import SOURCES
 from limbeck.workspace import Workspace
 
 FILE = "problems.json"
-# Rows that name what is not there: table, column, the table that should have it, and what becomes of them.
-_POINTERS = (
-    ("judgments", "pin_id", "pins", "nobody learns from them"),
-    ("heldout", "pin_id", "pins", "nothing is measured on them"),
-    ("impressions", "pin_id", "pins", "they are not used"),
-    ("saves", "pin_id", "pins", "they are not used"),
-    ("saves", "board_id", "boards", "they are not used"),
-    ("captions", "pin_id", "pins", "they are not used"),
+_THEN = {"judgments": "nobody learns from them", "heldout": "nothing is measured on them"}  # what becomes of them
+READ = (
+    "pins",
+    "pin_texts",
+    "boards",
+    "saves",
+    "impressions",
+    "captions",
+    "interests",
+    "judgments",
+    "heldout",
+    "pictures",
 )
-READ = ("pins", "pin_texts", "boards", "saves", "impressions", "captions", "judgments", "heldout", "pictures")
 
 
 def write(ws: Workspace, out: Path) -> None:
@@ -39,13 +43,14 @@ def read(folder: Path) -> list[str]:
 
 def _dangling(ws: Workspace) -> Iterator[str]:
     """Rows that point to nothing. Tables are read shard by shard."""
-    for table, column, other, then in _POINTERS:
-        if not (ws.has(table) and ws.has(other)):
-            continue
+    for table, column, other, _ in REFERENCES:
+        if other not in ("pins", "boards") or table == "links" or not (ws.has(table) and ws.has(other)):
+            continue  # a page that no Pin links to, or a Pin whose page nobody describes, is nothing wrong
         known = ws.table(other, [column]).column(column)
-        parts = [pq.read_table(path, columns=[column]).column(column) for path in ws.shards(table)]
+        parts = [pq.read_table(path, columns=[column]).column(column).drop_null() for path in ws.shards(table)]
         lost = sum(len(part) - pc.sum(pc.is_in(part, known)).as_py() for part in parts if len(part))
         if lost:
+            then = _THEN.get(table, "they are not used")
             yield f"{table}: {_share(lost, sum(map(len, parts)))} rows have a {column} that is not in {other}; {then}."
 
 

@@ -253,6 +253,19 @@ KEYS: dict[str, tuple[str, ...]] = {
     "encoder_vectors": ("pin_id",),
     "pin_vectors": ("pin_id",),
 }
+# (table, column) whose values should be among those of another (table, column).
+REFERENCES = (
+    ("judgments", "pin_id", "pins", "pin_id"),
+    ("heldout", "pin_id", "pins", "pin_id"),
+    ("impressions", "pin_id", "pins", "pin_id"),
+    ("captions", "pin_id", "pins", "pin_id"),
+    ("interests", "pin_id", "pins", "pin_id"),
+    ("saves", "pin_id", "pins", "pin_id"),
+    ("saves", "board_id", "boards", "board_id"),
+    ("boards", "board_id", "saves", "board_id"),
+    ("pins", "link", "links", "link"),
+    ("links", "link", "pins", "link"),
+)
 PROBABILITIES = ("p1", "p2", "p3", "p4", "p5")
 
 _ARROW: dict[object, pa.DataType] = {

@@ -15,6 +15,7 @@ import limbeck
 PACKAGE = Path(limbeck.__file__).parent
 REPOSITORY = PACKAGE.parent
 LEAVES = {
+    "templates",
     "errors",
     "records",
     "relevance",

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
+from limbeck import templates
 from limbeck.measure import plots, wording
 from limbeck.measure.attacks import FlipRate
 from limbeck.measure.evaluate import Mistake
@@ -49,13 +50,7 @@ class Contents:
 
 def environment() -> Environment:
     """Templates, and the words that pages use for numbers."""
-    made = Environment(
-        loader=PackageLoader("limbeck.measure"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = templates.environment(Path(__file__).parent / "templates")
     made.filters |= {
         "decimals": wording.decimals,
         "signed": wording.signed,

@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from limbeck import templates
 from limbeck.rate import agreement as agreeing
 from limbeck.rate import export
 from limbeck.rate.desk import Desk
@@ -91,10 +91,4 @@ def _render(name: str, **values: object) -> str:
     return _ENVIRONMENT.get_template(name).render(static=_address, names=LEVEL_NAMES, levels=levels, **values)
 
 
-_ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_ENVIRONMENT = templates.environment(_FOLDER)

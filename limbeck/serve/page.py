@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import jinja2
 
+from limbeck import templates
 from limbeck.index.boards import Board
 from limbeck.relevance import LEVEL_NAMES, LEVELS
 from limbeck.serve.compare import Column
@@ -181,13 +182,7 @@ def asked(**parameters: object) -> str:
     return urlencode({name: value for name, value in parameters.items() if value})
 
 
-_ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_ENVIRONMENT = templates.environment(_FOLDER)
 _ENVIRONMENT.globals.update(
     site=site,
     bar=bar,

@@ -6,23 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from limbeck.records import KEYS, schema
+from limbeck.records import KEYS, REFERENCES, schema
 from limbeck.sources.findings import TableFindings
 from limbeck.sources.mapped import Part, keys
 
-# (table, column) whose values should be among those of another (table, column).
-REFERENCES = (
-    ("judgments", "pin_id", "pins", "pin_id"),
-    ("heldout", "pin_id", "pins", "pin_id"),
-    ("impressions", "pin_id", "pins", "pin_id"),
-    ("captions", "pin_id", "pins", "pin_id"),
-    ("interests", "pin_id", "pins", "pin_id"),
-    ("saves", "pin_id", "pins", "pin_id"),
-    ("saves", "board_id", "boards", "board_id"),
-    ("boards", "board_id", "saves", "board_id"),
-    ("pins", "link", "links", "link"),
-    ("links", "link", "pins", "link"),
-)
 _PAIR = ["query", "pin_id"]
 _LABEL = [*_PAIR, "rater_id", "level"]
 

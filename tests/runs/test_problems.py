@@ -53,6 +53,19 @@ def test_of_clean_data_nothing_is_said(found):
     assert found() == []
 
 
+OF_QUERY = {"query": "sofa", "interest": "living room"}
+
+
+def test_an_interest_of_a_query_points_to_no_pin_and_is_no_problem(found):
+    assert found(interests=[OF_QUERY, {"pin_id": "a", "interest": "living room"}]) == []
+
+
+def test_an_interest_of_a_pin_that_is_not_there(found):
+    assert found(interests=[OF_QUERY, {"pin_id": "gone", "interest": "living room"}]) == [
+        "interests: 1 of 1 rows have a pin_id that is not in pins; they are not used."
+    ]
+
+
 def test_rows_that_point_to_nothing(found):
     saves = [*CLEAN["saves"], {"board_id": "x", "pin_id": "gone", "user_id": "u", "saved_at": NOW}]
     assert found(saves=saves, judgments=[*CLEAN["judgments"], judged("q", "lost", "ana", 1)]) == [
