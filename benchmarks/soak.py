@@ -214,7 +214,7 @@ def _look(pid: int, tally: Tally, begun: float) -> None:
 def service(root: Path) -> Iterator[tuple[int, tuple[str, int]]]:
     """`limbeck serve` over the workspace in this folder: its process and its address. What it says lies beside."""
     (root.parent / "soak.toml").write_text(RECIPE, encoding="utf-8")
-    command = [sys.executable, "-m", "limbeck.cli", "--json", "serve", str(root.parent / "soak.toml")]
+    command = [sys.executable, "-m", "limbeck", "--json", "serve", str(root.parent / "soak.toml")]
     with open(root.parent / "service.log", "w") as said:
         process = subprocess.Popen([*command, "--workspace", str(root)], stdout=subprocess.PIPE, stderr=said, text=True)
     assert process.stdout
