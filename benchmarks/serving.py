@@ -192,7 +192,7 @@ def _endless(requests: Sequence[bytes]) -> Iterator[bytes]:
 @contextlib.contextmanager
 def service(workspace: Path, replicas: int) -> Iterator[Servers]:
     """`limbeck serve` as anybody starts it, so many times; when all listen, how long that took is printed."""
-    command = [sys.executable, "-m", "limbeck.cli", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
+    command = [sys.executable, "-m", "limbeck", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
     begun = time.perf_counter()
     started = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ONE_THREAD)

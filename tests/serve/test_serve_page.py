@@ -34,6 +34,15 @@ def test_a_result_shows_title_level_and_expected_level():
         assert shown in html
 
 
+def test_a_page_of_fewer_candidates_says_so_and_one_without_grades_shows_none():
+    assert "The service is busy: fewer candidates than usual" in rendered(pin(), degraded="fewer candidates")
+    html = rendered(pin(level=None, expected_level=None, probabilities=None), degraded="text match: why", level=3)
+    assert "Nothing could be graded this time (text match: why)" in html
+    assert "best match of words first" in html
+    assert "Oak shelf" in html
+    assert 'class="grade"' not in html
+
+
 def test_facets_count_languages_and_levels_and_keep_the_other_choice():
     html = rendered(pin(), pin(level=5), pin(language="de"), query="oak shelf", language="de")
     assert 'href="/?q=oak+shelf&amp;language=en">en <span class="number">2</span>' in html
