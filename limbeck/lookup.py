@@ -110,10 +110,12 @@ def _plain(column: pa.Array) -> pa.Array:
 
 
 def _rows_of(held: Held, texts: Sequence[str]) -> np.ndarray:
-    parts = [_bytes(text) for text in texts]
-    ends = np.cumsum([0, *map(len, parts)], dtype=np.int64)
-    joined = np.frombuffer(b"".join(parts) or b"\x00", np.uint8)
-    return _rows(joined, ends, *held)
+    joined, parts = "".join(texts), texts
+    if not joined.isascii():
+        parts = [_bytes(text) for text in texts]  # type: ignore[misc]
+    ends = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, parts), np.int64, len(texts)), out=ends[1:])
+    return _rows(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends, *held)
 
 
 def _row_of(held: Held, text: str) -> int:
