@@ -46,6 +46,12 @@ def test_facets_count_languages_and_levels_and_keep_the_other_choice():
     assert rendered(pin(), query="shelf").count("facets") == rendered(query="shelf").count("facets") + 1
 
 
+def test_a_degraded_answer_says_so_in_words_and_a_whole_one_says_nothing():
+    said = "The service is busy: fewer candidates than usual were graded."
+    assert said in rendered(pin(), query="shelf", degraded="fewer candidates")
+    assert "busy" not in rendered(pin(), query="shelf")
+
+
 def test_a_level_shows_those_of_it_alone():
     html = rendered(pin(), pin(level=5, title="Best"), query="shelf", level=5)
     assert html.count('<li class="pin">') == 1
@@ -53,7 +59,7 @@ def test_a_level_shows_those_of_it_alone():
 
 
 def test_a_pin_without_a_title_is_called_by_what_it_says():
-    assert ">Solid, for a small room</a></h2>" in rendered(pin(title=None))
+    assert 'href="/pins/p1?">Solid, for a small room</a></h2>' in rendered(pin(title=None))
     assert ">p1</a></h2>" in rendered(pin(title=None, description=None))
 
 
@@ -81,7 +87,8 @@ def test_no_text_becomes_markup(text):
 )
 def test_only_web_links_are_offered(link):
     assert page.site(link) is None
-    assert '<h2 lang="en" dir="auto">Oak shelf</h2>' in rendered(pin(link=link))
+    assert rendered(pin()).count("nofollow") == 1
+    assert "nofollow" not in rendered(pin(link=link))
 
 
 def test_the_style_is_the_one_that_the_policy_allows():
