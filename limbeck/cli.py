@@ -362,7 +362,3 @@ def main() -> None:
 def console() -> NoReturn:
     """`main` for a process that ends with it."""
     ending.leave(main)
-
-
-if __name__ == "__main__":
-    console()

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from toy_task import SENTENCES, WordMatch, judged, pins
 
-from limbeck import records, settings
+from limbeck import records, settings, training
 from limbeck.student import train as student_training
 from limbeck.student.encode import Encoder
 from limbeck.student.lessons import Lessons
@@ -13,6 +13,7 @@ from limbeck.student.vectors import Vectors
 from limbeck.teacher import adapt
 from limbeck.teacher import train as teacher_training
 
+training.SHORT = 0  # few as their steps are, they are saved and validated as often as a long training is
 TEACHER = {"max_tokens": 32, "epochs": 2.2, "tokens_per_batch": 300, "learning_rate": 5e-3}
 ADAPTATION = {"max_tokens": 32, "epochs": 3.2, "tokens_per_batch": 150, "learning_rate": 5e-3}
 STUDENT = {

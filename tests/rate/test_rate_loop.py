@@ -87,7 +87,7 @@ def test_a_desk_needs_raters_with_proper_names(tmp_path, raters):
 
 def limbeck_(folder, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
-    command = [sys.executable, "-m", "limbeck.cli", "--json", *map(str, arguments)]
+    command = [sys.executable, "-m", "limbeck", "--json", *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def twin_begun(home: Home) -> subprocess.Popen[str]:
     """The same recipe in another folder, run as a user would: a new interpreter, begun at once."""
     folder = shutil.copytree(home.folder, home.folder.with_name("elsewhere"))
-    call = [sys.executable, "-m", "limbeck.cli", "--quiet", "run", TINY]
+    call = [sys.executable, "-m", "limbeck", "--quiet", "run", TINY]
     environment = {**os.environ, **forking.ALONE, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
     pipe = subprocess.PIPE
     return subprocess.Popen(call, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)

@@ -101,7 +101,7 @@ def test_the_documented_command(home, finished, tmp_path):
     workspace = shutil.copytree(finished.root, tmp_path / "launched")
     recipe = home.write("launched", teacher={"epochs": 1.5})
     launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--main_process_port", str(free_port())]
-    teach = ["--module", "limbeck.cli", "--json", "teach", recipe, "--workspace", str(workspace)]
+    teach = ["--module", "limbeck", "--json", "teach", recipe, "--workspace", str(workspace)]
     path = os.pathsep.join([str(Path(limbeck.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, **forking.ALONE, "PYTHONPATH": path}
     ended = subprocess.run(

@@ -33,7 +33,7 @@ def served(workspace, redis, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(f'[world]\n[serve]\nport = 0\nredis = "{redis.url}"', encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "limbeck.cli", "--json", "serve", str(recipe), "--workspace", str(workspace.root)]
+    command = [sys.executable, "-m", "limbeck", "--json", "serve", str(recipe), "--workspace", str(workspace.root)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         for line in process.stdout:
