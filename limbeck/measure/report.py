@@ -42,7 +42,7 @@ class Contents:
     flip_rates: tuple[FlipRate, ...] = ()
     examples_of: str | None = None  # the grader whose mistakes the examples are
     examples: tuple[Example, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] | None = None  # None: not looked for
     settings: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)  # by grader: what it is, in a line
     seconds: Mapping[str, float] = field(default_factory=dict)

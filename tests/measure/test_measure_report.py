@@ -147,7 +147,7 @@ def test_the_page_fits_has_landmarks_and_can_be_read(browser, contents, tmp_path
     complaints = []
     page.on("console", lambda said: complaints.append(said.text))
     page.goto((tmp_path / "report.html").as_uri())
-    for closed in page.locator("details:not([open]) > summary").all():
+    for closed in page.locator("summary").all():
         closed.press("Enter")
     assert chromium.faults(page) == complaints == []
     page.close()
@@ -170,6 +170,17 @@ def test_optional_parts_may_be_missing(evaluation):
     ids = {a["id"] for _, a in page.tags if "id" in a}
     assert ids.isdisjoint({"curve", "segments", "ceiling", "mistakes", "problems", "run"})
     assert {"verdict", "graders", "confusion", "reliability", "method"} <= ids
+
+
+def test_that_no_problem_was_found_is_said(contents):
+    assert "None: rows refer to what is there" in render(dataclasses.replace(contents, problems=()))
+    assert "None: rows refer" not in render(contents)
+
+
+def test_what_graders_are_is_told_of_those_that_are_there(contents):
+    html = render(dataclasses.replace(contents, about={"good": "The <best> one.", "absent": "Not here."}))
+    assert "The &lt;best&gt; one." in html
+    assert "Not here." not in html
 
 
 def test_unknown_numbers_are_dashes(labelled):
