@@ -162,7 +162,7 @@ def _endless(requests: Sequence[bytes]) -> Iterator[bytes]:
 @contextlib.contextmanager
 def service(workspace: Path) -> Iterator[tuple[str, int]]:
     """`limbeck serve` as anybody starts it; where it listens, and when it does how long that took is printed."""
-    command = [sys.executable, "-m", "limbeck.cli", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
+    command = [sys.executable, "-m", "limbeck", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout

@@ -240,16 +240,20 @@ def shares(recipe: Recipe) -> dict[str, float]:
 
 
 def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
-    """What each student learns from: query, pin_id, p1…p5, and a weight where the recipe asks for it."""
+    """What each student learns from: query, pin_id, p1…p5, and a weight where the recipe asks for it.
+
+    One that learns from a share of the soft labels learns all that people said, unless their labels have no weight.
+    """
     columns = ["query", "pin_id", *PROBABILITIES]
     soft = ws.table("soft_labels", columns)
     human = pa.concat_tables([judged(ws, part).select(columns) for part in ("train", "valid")])
+    always = np.zeros(soft.num_rows, bool)
     if recipe.student.human_weight:
-        soft = mix.mixed(soft, human, recipe.student.human_weight)
+        soft, always = mix.mixed(soft, human, recipe.student.human_weight), mix.judged(soft, human)
     if recipe.student.weighted:
         soft = mix.weighed(soft, ws.table("pairs", ["query", "pin_id", "weight"]))
     draw = [int(digest_of(q, p), 16) / 16**16 for q, p in zip(*(soft.column(c).to_pylist() for c in columns[:2]))]
-    drawn = np.asarray(draw)
+    drawn = np.where(always, 0, draw)
     return {name: soft.filter(pa.array(drawn < share)) if share else human for name, share in shares(recipe).items()}
 
 

@@ -41,7 +41,7 @@ ABOUT = {
     "cosine": "How near the Pin’s text is to the query in the vectors of a language model as it came.",
     "SearchSAGE": "How near the Pin is to the query, as learnt from what people clicked and saved in the search log.",
     "teacher": "A language model that reads query and Pin together, trained on human labels; it labels more pairs.",
-    "student": "What is served: reads query and Pin apart, and so Pins beforehand; trained on the teacher’s labels.",
+    "student": "What is served: reads query and Pin apart, and so Pins beforehand; it learnt from the teacher.",
     "student-human": "The same, trained on the human labels alone. The student’s lead is what the teacher added.",
     "judge": "A language model as it came, asked by guidelines.",
 }

@@ -219,7 +219,7 @@ class Student:
     learning_rate: float = 1e-3
     tower_learning_rate: float = 5e-5
     temperature: float = 1.0  # above 1, the teacher's lesser levels say more (docs/student.md)
-    human_weight: float = 0.0  # share of people's labels in what is learnt of pairs that people judged
+    human_weight: float = 1.0  # share of people's labels in what is learnt of pairs that people judged
     weighted: bool = False  # whether a pair counts as often as it stands for pairs of the log: undoes the strata
     signal_dropout: float = 0.1  # how often, in training, a Pin, a query and a pair are each taken for unknown
 

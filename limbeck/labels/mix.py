@@ -17,6 +17,11 @@ def mixed(soft: pa.Table, human: pa.Table, share: float) -> pa.Table:
     return soft
 
 
+def judged(soft: pa.Table, human: pa.Table) -> np.ndarray:
+    """Which rows of `soft` are of pairs that people judged, bool (n,)."""
+    return _places(soft, human) >= 0
+
+
 def weighed(soft: pa.Table, pairs: pa.Table) -> pa.Table:
     """The labels with a column `weight`: how many pairs of the log each stands for, by `pairs`; one where not said."""
     place = _places(soft, pairs)

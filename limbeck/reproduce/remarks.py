@@ -54,6 +54,8 @@ def _amounts(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str
     end = "as many as were asked for" if offered >= asked else f"there the data ends: {asked} × cannot be measured"
     yield f"There are {most:,} pairs to label for {human:,} human ones, {offered:.3g} ×: {end}."
     yield "All amounts are of one teacher, whose own mistakes more of its labels do not mend."
+    if recipe.student.human_weight:
+        yield "Every student learns what people said as well, of the pairs that they judged (student.human_weight)."
 
 
 def _segments(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str]:
@@ -64,8 +66,8 @@ def _segments(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[st
 
 def _signals(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str]:
     yield (
-        "The student learns the teacher's levels, and the teacher reads texts alone: what users did can only help as "
-        "far as it tells of the level. Each signal's loss is measured with all the others still there."
+        "The student learns the levels of people and of the teacher, which reads texts alone: what users did can only "
+        "help as far as it tells of the level. Each signal's loss is measured with all the others still there."
     )
 
 

@@ -10,7 +10,7 @@ from limbeck.measure import reproduction
 from limbeck.measure.reproduction import Entry, Row, Table
 from limbeck.relevance import Split
 from limbeck.reproduce import paper, remarks
-from limbeck.reproduce.running import answers, offered, place
+from limbeck.reproduce.running import answers, offered, place, taught
 from limbeck.reproduce.teachers import parameters
 from limbeck.reproduce.variants import Variant
 from limbeck.settings import Recipe
@@ -78,13 +78,13 @@ def _amounts(recipe: Recipe, ws: Workspace, truth: pa.Table, variants: Sequence[
     (variant,) = variants
     own = place(ws, variant)
     known = variant.then(offered(variant.recipe, own)).recipe if variant.then else variant.recipe
-    learnt = {name: rows.num_rows for name, rows in assembly.curricula(known, own).items()}
-    human = learnt["student-human"]
+    labels = taught(known, own)
+    human = labels["student-human"]
     found = answers(own, ws)
     entries = [Entry("no teacher labels: human ones alone", "student", found["student-human"], labelled=human)]
-    for name in sorted((n for n in found if n != "student-human"), key=lambda n: learnt[n]):
-        label = f"{learnt[name] / max(human, 1):.3g} × the human labels"
-        entries.append(Entry(label, "student", found[name], len(entries) - 1, learnt[name]))
+    for name in sorted((n for n in found if n != "student-human"), key=lambda n: labels[n]):
+        label = f"{labels[name] / max(human, 1):.3g} × the human labels"
+        entries.append(Entry(label, "student", found[name], len(entries) - 1, labels[name]))
     yield from reproduction.measure(entries, truth, recipe.measure, recipe.seed)
 
 

@@ -85,8 +85,15 @@ def _run(variant: Variant, ws: Workspace) -> None:
 
 def offered(recipe: Recipe, ws: Workspace) -> float:
     """How many teacher labels there are for each human one."""
-    learnt = assembly.curricula(recipe, ws)
-    return learnt["student"].num_rows / max(learnt["student-human"].num_rows, 1)
+    labels = taught(recipe, ws)
+    return labels["student"] / max(labels["student-human"], 1)
+
+
+def taught(recipe: Recipe, ws: Workspace) -> dict[str, int]:
+    """How many labels each student learns from: of the teacher, but "student-human", whose labels are people's."""
+    learnt = {name: rows.num_rows for name, rows in assembly.curricula(recipe, ws).items()}
+    people = learnt["student-human"] if recipe.student.human_weight else 0
+    return {name: rows - (people if name != "student-human" else 0) for name, rows in learnt.items()}
 
 
 def answers(ws: Workspace, main: Workspace) -> Answers:

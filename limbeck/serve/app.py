@@ -187,12 +187,13 @@ class Service:
             self._watched(ranker, seen).search, asked.q, k, candidates, asked.language, asked.country, budget
         )
         self._logged(request, (asked.q, asked.language, asked.country), ranker, seen, [pin.pin_id for pin in found])
-        if asked.why:
+        if asked.why and budget.graded:
             found = await self._queue.work(ranker.explained, asked.q, found, asked.why)
         if budget.degraded:
             self._metrics.degraded.labels(budget.degraded).inc()
             request.state.noted = {"degraded": budget.degraded}
-        return SearchAnswer(asked.q, ranker.understand(asked.q), ranker.model, budget.degraded, found)
+        understood = ranker.understand(asked.q, budget.graded)
+        return SearchAnswer(asked.q, understood, ranker.model, budget.degraded, found)
 
     def _watched(self, ranker: Ranker, seen: list[Graded]) -> Ranker:
         """The ranker, which leaves what it sees where there is a log to be kept of it."""

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 
 SMOOTHING = 0.1  # the share that the newest measurement has in the moving average
+FEWER = "fewer candidates"  # ways to answer with less work than usual
+LATE, FAILED = "text match: no time to grade", "text match: the student failed"
 LEAST_SPREAD = 0.05  # of the numbers of items, as a share of their mean, from which they tell what one costs
 
 
@@ -18,6 +20,11 @@ class Budget:
     def left(self) -> float:
         """Seconds; infinite without a limit, never below zero."""
         return float("inf") if self._end is None else max(0.0, self._end - self._clock())
+
+    @property
+    def graded(self) -> bool:
+        """Whether the student graded what was answered."""
+        return self.degraded not in (LATE, FAILED)
 
 
 class Pace:

@@ -106,7 +106,7 @@ class SearchRequest(msgspec.Struct):
 class SearchAnswer(msgspec.Struct):
     """The best `k` Pins, most relevant first, and which student graded them.
 
-    `degraded` says what was left out for want of time; null where nothing was.
+    `degraded` says what was left out for want of time, or as the student failed; null where nothing was.
     """
 
     query: str

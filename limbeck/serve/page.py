@@ -87,7 +87,7 @@ class SearchView(View):
     @property
     def results(self) -> Sequence[Ranked] | None:
         """What of the Pins found is shown."""
-        return self.found and [pin for pin in self.found if self.level in (None, pin.level)]
+        return self.found and [pin for pin in self.found if self.level is None or pin.level in (None, self.level)]
 
     @property
     def languages(self) -> Mapping[str, int]:
@@ -97,7 +97,7 @@ class SearchView(View):
     @property
     def levels(self) -> Mapping[int, int]:
         """How many of the Pins found have each level, the highest first."""
-        return dict(sorted(Counter(pin.level for pin in self.found or ()).items(), reverse=True))
+        return dict(sorted(Counter(pin.level for pin in self.found or () if pin.level).items(), reverse=True))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,12 +11,12 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from limbeck.errors import InputError
+from limbeck.errors import IncompleteError, InputError, WorkspaceError
 from limbeck.index.boards import Boards
 from limbeck.index.store import Store
 from limbeck.relevance import expected_level
 from limbeck.serve.blend import Blender
-from limbeck.serve.budget import Budget, Cost
+from limbeck.serve.budget import FAILED, FEWER, LATE, Budget, Cost
 from limbeck.serve.cache import Caches
 from limbeck.serve.others import CANDIDATES, Others
 from limbeck.serve.retrieve import FusedRetriever, Retriever, fuse
@@ -26,6 +27,7 @@ from limbeck.settings import Blend
 # With a filter, so many times the candidates are retrieved: those that do not pass are never graded.
 FILTERED_MORE = 4
 OWN = ("text match", "nearest vectors", "student")  # the rankers that every service has
+log = logging.getLogger("limbeck.serve")
 Fields = Mapping[str, object]
 Stage = Callable[[str], contextlib.AbstractContextManager[None]]
 
@@ -57,11 +59,14 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 class Ranked(Pin, frozen=True):
-    """A Pin in an answer: its most probable level, the expected one (1.0–5.0) and all five probabilities."""
+    """A Pin in an answer: its most probable level, the expected one (1.0–5.0) and all five probabilities.
 
-    level: int
-    expected_level: float
-    probabilities: tuple[float, ...]
+    All three are null where a search fell back to text match: nobody graded it.
+    """
+
+    level: int | None = None
+    expected_level: float | None = None
+    probabilities: tuple[float, ...] | None = None
     why: Why | UnsetType = UNSET
 
 
@@ -148,21 +153,28 @@ class Ranker:
         """The `k` best of up to `candidates` Pins found for the query: those of the highest expected levels, blended.
 
         `language` and `country` leave out Pins that state another one. When little is left of `budget`, fewer
-        candidates are graded, the first that were found and never fewer than `k`; `budget.degraded` then says so.
+        candidates are graded, the first that were found and never fewer than `k`. When nothing is left, or the student
+        fails, Pins come ungraded, those whose words match best first. `budget.degraded` says so; without a budget,
+        where nobody would read that, the student's failure is raised.
         """
         wanted = {name: value for name, value in (("language", language), ("country", country)) if value}
-        found = self._found(query, candidates * (FILTERED_MORE if wanted else 1))
-        rows = self._store.rows(found)
-        rows = rows[rows >= 0]
-        if wanted:
-            fitting = [_fits(pin, wanted) for pin in self._store.shown(rows)]
-            rows = rows[np.asarray(fitting, dtype=bool)]
-        rows = self._affordable(rows[:candidates], k, budget or Budget())
-        return self._blended(query, rows, k, self._blender) if self._blender else self._ranked(query, rows, k)
+        if budget and not budget.left:
+            budget.degraded = LATE
+            return self._by_text(query, k, candidates, wanted)
+        try:
+            return self._by_grade(query, k, candidates, wanted, budget or Budget())
+        except (InputError, WorkspaceError, IncompleteError):  # what the request or others are to blame for
+            raise
+        except Exception:
+            if budget is None:
+                raise
+            log.exception("the student failed")
+            budget.degraded = FAILED
+            return self._by_text(query, k, candidates, wanted)
 
-    def understand(self, query: str) -> Understood:
-        """What the query is taken to say."""
-        return self._understander.understand(query)
+    def understand(self, query: str, fully: bool = True) -> Understood:
+        """What the query is taken to say; unless `fully`, no more than words tell without the student."""
+        return self._understander.understand(query) if fully else self._understander.words(query)
 
     @property
     def rankers(self) -> tuple[str, ...]:
@@ -251,6 +263,28 @@ class Ranker:
         """Which boards Pins are on; None where the workspace has no boards."""
         return self._store.boards
 
+    def _by_grade(self, query: str, k: int, candidates: int, wanted: Mapping[str, str], budget: Budget) -> list[Ranked]:
+        """As many of the candidates as can be graded in time, the best `k` of them."""
+        found = self._found(query, candidates * (FILTERED_MORE if wanted else 1))
+        rows = self._affordable(self._fitting(found, wanted)[:candidates], k, budget)
+        return self._blended(query, rows, k, self._blender) if self._blender else self._ranked(query, rows, k)
+
+    def _by_text(self, query: str, k: int, candidates: int, wanted: Mapping[str, str]) -> list[Ranked]:
+        """The `k` Pins whose words match best, as the query was typed and as it was meant; no model is asked."""
+        asked = filter(None, (query, self.understand(query, fully=False).spelled))
+        with self._stage("retrieve"):
+            most = candidates * (FILTERED_MORE if wanted else 1)
+            found = fuse([[pin for pin, _ in self._store.lexical.search(words, most)] for words in asked])
+        return [Ranked(**pin) for pin in self._store.shown(self._fitting(found, wanted)[:k])]
+
+    def _fitting(self, found: Sequence[str], wanted: Mapping[str, str]) -> np.ndarray:
+        """Rows of those of these Pins that can be shown, without those that state another language or country."""
+        rows = self._store.rows(found)
+        rows = rows[rows >= 0]
+        if not wanted:
+            return rows
+        return rows[np.asarray([_fits(pin, wanted) for pin in self._store.shown(rows)], dtype=bool)]
+
     def _found(self, query: str, k: int) -> list[str]:
         """Ids of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
         with self._stage("understand"):
@@ -263,7 +297,7 @@ class Ranker:
         """As many of the first rows as can be graded in time, and at least `k`."""
         count = max(k, self._cost.within(budget.left, len(rows)))
         if count < len(rows):
-            budget.degraded = "fewer candidates"
+            budget.degraded = FEWER
         return rows[:count]
 
     def _known(self, pin_ids: Sequence[str]) -> np.ndarray:
@@ -344,7 +378,7 @@ def _rounded(distribution: np.ndarray) -> np.ndarray:
 
 def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
     """Highest expected level first, equal ones by pin_id."""
-    return sorted(ranked, key=lambda r: (-r.expected_level, r.pin_id))
+    return sorted(ranked, key=lambda r: (-(r.expected_level or 0), r.pin_id))
 
 
 def _grades(distribution: np.ndarray) -> list[dict[str, Any]]:

@@ -33,7 +33,11 @@ class Understander:
         self._by, self._interest = understanding, interest
         self.understand = functools.lru_cache(REMEMBERED)(self._understand)
 
-    def _understand(self, query: str) -> Understood:
+    def words(self, query: str) -> Understood:
+        """What can be told without a model: all but the interest."""
         said, by = plain(query), self._by
         spelled = by.spelling.respelled(said) if by.spelling else None
-        return Understood(said, by.languages.of(said), spelled, self._interest(query))
+        return Understood(said, by.languages.of(said), spelled, None)
+
+    def _understand(self, query: str) -> Understood:
+        return msgspec.structs.replace(self.words(query), interest=self._interest(query))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.labels.mix import mixed, weighed
+from limbeck.labels.mix import judged, mixed, weighed
 from limbeck.records import PROBABILITIES
 from limbeck.relevance import from_columns, to_columns
 
@@ -31,6 +31,7 @@ def test_people_have_their_share_of_the_pairs_that_they_judged(soft, human, shar
     said = dict(zip(human, from_columns(people)))
     expected = [(1 - share) * t + share * said[i] if i in said else t for i, t in zip(soft, from_columns(taught))]
     np.testing.assert_allclose(from_columns(found), np.reshape(expected, (len(soft), len(PROBABILITIES))), atol=1e-6)
+    assert judged(taught, people).tolist() == [i in said for i in soft]
 
 
 def test_a_pair_counts_for_those_that_it_stands_for():

@@ -52,6 +52,15 @@ def test_a_run_makes_every_table_model_and_index(finished):
     assert (finished.root / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+def test_a_student_of_fewer_labels_still_learns_all_that_people_said(home, finished):
+    recipe, ws = read(home.folder / TINY), Workspace(finished.root)
+    learnt = {
+        name: set(zip(*(rows.column(c).to_pylist() for c in KEYS["soft_labels"])))
+        for name, rows in assembly.curricula(recipe, ws).items()
+    }
+    assert learnt["student-human"] < learnt["student-30"] < learnt["student"]
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_every_shard_has_exactly_the_declared_columns(finished, table):
     files = sorted((finished.root / "tables" / table).iterdir())

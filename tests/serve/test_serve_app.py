@@ -285,7 +285,7 @@ def test_the_page_begins_with_a_box_and_says_what_is_wrong(client):
 class Plain:
     """A ranker that understands every query as it is."""
 
-    def understand(self, query):
+    def understand(self, query, fully):
         return Understood(query, None, None, None)
 
 

@@ -147,10 +147,12 @@ def test_where_an_answer_takes_long_the_page_says_so(browser, url):
         page.locator(".waiting").wait_for()
 
 
-def test_where_there_was_no_time_for_all_the_page_says_so(browser, ranker):
+def test_where_there_was_no_time_to_grade_the_page_says_so(browser, ranker):
     hurried = app.create(Fixed(ranker), Serve(candidates=40, results=5, seconds=1e-9))
     with serving(hurried) as url, opened(browser, f"{url}/?q=red+sofa", viewport={"width": 360, "height": 740}) as page:
-        assert "The service is busy" in page.get_by_role("status").first.inner_text()
+        assert "Nothing could be graded this time" in page.get_by_role("status").first.inner_text()
+        assert page.locator(".pin").count() == 5
+        assert page.locator(".pin .badge").count() == 0
         assert chromium.faults(page) == []
 
 

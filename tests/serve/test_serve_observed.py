@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
 from limbeck.serve import app
+from limbeck.serve.budget import LATE
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
@@ -66,11 +67,11 @@ def test_a_degraded_answer_is_counted_and_logged(store, logged):
     with TestClient(app.create(serving, Serve(candidates=40, results=5, seconds=1e-9))) as client:
         answer = client.get("/search?q=red sofa")
         page = client.get("/?q=red sofa", headers={"Accept": "text/html"})
-        assert answer.json()["degraded"] == "fewer candidates"
+        assert answer.json()["degraded"] == LATE
         assert len(answer.json()["results"]) == 5
-        assert "The service is busy" in page.text
-        assert scraped(client)["limbeck_degraded_total", "fewer candidates"] == 2
-    assert logged()[0]["degraded"] == "fewer candidates"
+        assert "Nothing could be graded this time" in page.text
+        assert scraped(client)["limbeck_degraded_total", LATE] == 2
+    assert logged()[0]["degraded"] == LATE
 
 
 def test_a_line_a_request_and_nothing_of_what_was_searched_for(client, logged):

@@ -34,6 +34,15 @@ def test_a_result_shows_title_level_and_expected_level():
         assert shown in html
 
 
+def test_a_page_of_fewer_candidates_says_so_and_one_without_grades_shows_none():
+    assert "The service is busy: fewer candidates than usual" in rendered(pin(), degraded="fewer candidates")
+    html = rendered(pin(level=None, expected_level=None, probabilities=None), degraded="text match: why", level=3)
+    assert "Nothing could be graded this time (text match: why)" in html
+    assert "best match of words first" in html
+    assert "Oak shelf" in html
+    assert 'class="grade"' not in html
+
+
 def test_facets_count_languages_and_levels_and_keep_the_other_choice():
     html = rendered(pin(), pin(level=5), pin(language="de"), query="oak shelf", language="de")
     assert 'href="/?q=oak+shelf&amp;language=en">en <span class="number">2</span>' in html
@@ -44,12 +53,6 @@ def test_facets_count_languages_and_levels_and_keep_the_other_choice():
     assert html.index("&amp;level=5") < html.index("&amp;level=4")
     assert '<a href="/?q=oak+shelf">any language</a>' in html
     assert rendered(pin(), query="shelf").count("facets") == rendered(query="shelf").count("facets") + 1
-
-
-def test_a_degraded_answer_says_so_in_words_and_a_whole_one_says_nothing():
-    said = "The service is busy: fewer candidates than usual were graded."
-    assert said in rendered(pin(), query="shelf", degraded="fewer candidates")
-    assert "busy" not in rendered(pin(), query="shelf")
 
 
 def test_a_level_shows_those_of_it_alone():

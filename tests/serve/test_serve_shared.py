@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -402,3 +403,27 @@ def test_no_request_fails_while_the_server_is_killed_hangs_and_vanishes(redis, w
 @pytest.mark.timeout(7200)
 def test_no_request_fails_while_the_server_is_killed_hangs_and_vanishes_fifty_times(redis, workspace):
     assert failed_under_faults(redis, workspace, 50) == []
+
+
+@pytest.mark.long
+def test_a_server_that_hangs_costs_a_few_milliseconds_once(redis):
+    first, later = [], []
+    with contextlib.closing(Remote(redis.url, rest=0.02)) as remote:
+        for _ in range(50):
+            until(lambda: remote.breaker.ask(bool) is not None)
+            redis.hang()
+            try:
+                first.append(seconds_of(remote))
+                later += [seconds_of(remote) for _ in range(5)]
+            finally:
+                redis.go_on()
+    said = [f"{1e3 * np.median(some):.2f} and {1e3 * max(some):.2f}" for some in (first, later)]
+    print(f"\nms that a call costs, p50 and at most: the first {said[0]}, those after it {said[1]}")
+    assert np.median(first) < 0.02
+    assert np.median(later) < 0.001
+
+
+def seconds_of(remote):
+    begun = time.perf_counter()
+    assert remote.get(["key"]) == [None]
+    return time.perf_counter() - begun

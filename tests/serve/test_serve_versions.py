@@ -185,15 +185,6 @@ def test_versions_change_under_load_and_no_request_fails_or_mixes_them(versions,
     assert len(expected) == 3
 
 
-@pytest.mark.long
-@pytest.mark.timeout(7200)
-def test_a_thousand_versions_change_under_load(versions, copy):
-    heard, expected = swapped_under_load(versions, copy, 1_000)
-    assert {answer.status_code for answer in heard} == {200}
-    assert mixed(heard, expected) == []
-    assert len(expected) == 1_001
-
-
 def test_what_is_new_is_found_by_the_watch(versions, copy):
     heard, told = [], threading.Event()
 

@@ -1,0 +1,131 @@
+"""Version after version under load: no request fails, no answer mixes two of them, nothing is left behind."""
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from longer import longer
+from served import pin_rows, pin_texts, write_vectors
+from starlette.testclient import TestClient
+from test_serve_versions import train
+
+from limbeck.index import lexical
+from limbeck.index.store import Store
+from limbeck.serve import app
+from limbeck.serve.ranker import Ranker
+from limbeck.serve.versions import PARTS, Versions
+from limbeck.settings import Serve
+from limbeck.student.grade import Student
+from limbeck.workspace import Made, Workspace
+
+PINS = [f"pin{i:02d}" for i in range(20)]
+DOCUMENTS = [{"id": pin} for pin in PINS]
+PAUSE = (
+    2  # times as long as an answer takes, a client waits with its next request: newer versions have to be opened, too
+)
+SETTLED = 50  # swaps after which a version more may leave nothing more behind
+GROWN = 64  # MiB
+
+
+@pytest.fixture(scope="module")
+def lenders(workspace, tmp_path_factory):
+    """Three versions: another student, and the first one's index with fewer words."""
+
+    def copy(name):
+        folder = tmp_path_factory.mktemp("lenders") / name
+        shutil.copytree(workspace.root, folder)
+        return Workspace(folder)
+
+    another, fewer = copy("another"), copy("fewer")
+    train(another, 1)
+    write_vectors(another, another.table("composed"), Student(another.folder("models/student")))
+    texts = pin_texts(pin_rows()).slice(0, 40)
+    fewer.write_folder("index/lexical", Made(settings={"pins": 40}), lambda out, _: lexical.build([texts], out))
+    return workspace, another, fewer
+
+
+def lay(ws, lender):
+    """Leave the lender's version in place of the one that is there, whose files go, as a run does."""
+    for name in filter(lender.has, PARTS):
+        if ws.digest(name) != lender.digest(name):
+            assert Workspace(ws.root, lender).borrow(name, lender.manifest(name).made)
+
+
+class Client(threading.Thread):
+    """Asks and asks; keeps what was no answer of one version alone."""
+
+    def __init__(self, client, expected, done):
+        super().__init__(daemon=True)
+        self._client, self._expected, self._done, self.wrong, self.answers = client, expected, done, [], 0
+
+    def run(self):
+        while not self._done.is_set():
+            begun = time.monotonic()
+            ranked = self._client.post("/v1/rerank", json={"query": "red sofa", "documents": DOCUMENTS})
+            found = self._client.get("/search", params={"q": "red sofa", "k": 10})
+            if not (ranked.status_code == found.status_code == 200 and self._of_one(ranked.json())):
+                self.wrong.append((ranked.text, found.text))
+            self.answers += 2
+            time.sleep(PAUSE * (time.monotonic() - begun))
+
+    def _of_one(self, answer):
+        levels = {r["index"]: r["expected_level"] for r in answer["results"]}
+        return levels == pytest.approx(self._expected[answer["model"]], abs=1e-5)
+
+
+@contextlib.contextmanager
+def clients(client, expected):
+    done = threading.Event()
+    asking = [Client(client, expected, done) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    try:
+        yield asking
+    finally:
+        done.set()
+        for thread in asking:
+            thread.join()
+
+
+def levels(ranker):
+    return {r.index: r.expected_level for r in ranker.rerank_documents("red sofa", [{"pin_id": pin} for pin in PINS])}
+
+
+def held():
+    """Open files and resident MiB of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return len(os.listdir("/proc/self/fd")), pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.parametrize("swaps", [6, longer(1_000)])
+@pytest.mark.timeout(14_400)
+def test_versions_swap_under_load_and_no_request_fails_or_mixes_them(workspace, lenders, tmp_path, swaps):
+    ws = Workspace(shutil.copytree(workspace.root, tmp_path / "copy"))
+    versions, expected = Versions(ws, lambda ws: Ranker(Store.open(ws))), {}
+    for lender in lenders:
+        ranker = Ranker(Store.open(lender))
+        expected[ranker.model] = levels(ranker)
+    assert len(expected) == 2
+    begun, kept, settled = time.monotonic(), {}, min(SETTLED, swaps // 2)
+    with (
+        TestClient(app.create(versions, Serve(seconds=0, candidates=40))) as client,
+        clients(client, expected) as asking,
+    ):
+        for swap in range(1, swaps + 1):
+            lay(ws, lenders[swap % 3])
+            assert versions.look() == "taken", versions.refused
+            assert versions.ranker.model == f"student-{ws.digest('models/student')[:8]}"
+            kept[swap] = held() if swap in (settled, swaps) else None
+    assert [wrong for thread in asking for wrong in thread.wrong] == []
+    assert all(thread.answers > swaps // 10 for thread in asking)
+    files, memory = zip(kept[settled], kept[swaps])
+    print(
+        f"\n{swaps} swaps, {sum(t.answers for t in asking):,} answers, {time.monotonic() - begun:.0f} s; "
+        f"open files {files[0]} and {files[1]}, resident MiB {memory[0]:.0f} and {memory[1]:.0f}"
+    )
+    assert files[1] <= files[0] + 20
+    assert swaps < SETTLED or memory[1] <= memory[0] + GROWN
