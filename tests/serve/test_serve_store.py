@@ -159,3 +159,12 @@ def test_an_index_of_no_pins_is_refused(copy):
     write_catalogue(copy)
     with pytest.raises(WorkspaceError, match="no Pin has a vector"):
         Store.open(copy)
+
+
+def test_documents_from_outside_are_composed_by_the_settings_of_the_pins(copy):
+    table = copy.table("composed")
+    made = copy.made_from(["pin_texts"], rendering={"sources": ["title"], "max_tokens": 7, "backbone": "any"})
+    copy.write_table("composed", made, {"00000": lambda: table})
+    store = Store.open(copy)
+    assert (list(store.text.sources), store.text.max_tokens) == (["title"], 7)
+    assert store.compose({"title": "red sofa", "description": "of oak"}) == "red sofa"
