@@ -33,6 +33,8 @@ KEPT = (
     "models/teacher",
     "signals/engagement",
     "signals/searchsage",
+    "signals/pinsage",
+    "signals/interests",
     "index/understanding",
     "impressions",
 )

@@ -88,7 +88,9 @@ def _write_match(ids: list[str], words: np.ndarray, chosen: np.ndarray, out: Pat
     """As `match_index.build` would, of Pins that have the same number of terms in every field."""
     ends = np.arange(0, chosen.size + 1, TERMS_PER_FIELD, dtype=np.int64)
     starts = np.arange(len(ids))[:, None] * len(FIELDS)
-    found = Terms(chosen.reshape(-1), ends[starts + np.arange(len(FIELDS) + 1)], *grams.of(words.tolist()))
+    found = Terms(
+        chosen.reshape(-1), ends[starts + np.arange(len(FIELDS) + 1)], *grams.spellings(grams.of(words.tolist()))
+    )
     for name, values in found._asdict().items():
         np.save(out / f"{name}.npy", values, allow_pickle=False)
     frequency = np.bincount(chosen.reshape(-1), minlength=WORDS).astype(np.int64)

@@ -4,8 +4,8 @@
 
 Pins, queries and the log are generated (as in `match_features.py`), the student's weights are random: neither changes
 how long it takes. The query's vector is cached; everything after it is measured as the service does it: all match and
-engagement features, SearchSAGE's cosine, the network, expected levels, and the first 50 with what is shown of them.
-Processor time of the one thread is told beside the clock's: on a busy machine the clock says little.
+engagement features, SearchSAGE's cosine, the network, expected levels, the blend, and the first 50 with what is shown
+of them. Processor time of the one thread is told beside the clock's: on a busy machine the clock says little.
 """
 
 import argparse
@@ -17,11 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
-from match_features import Plain, World
+from match_features import World
 from threadpoolctl import threadpool_limits
 
-from limbeck.backbone import find
 from limbeck.index import catalogue
 from limbeck.index.languages import Languages
 from limbeck.index.store import SHOWN, Store
@@ -29,7 +27,7 @@ from limbeck.index.understanding import Understanding
 from limbeck.records import schema
 from limbeck.relevance import expected_level
 from limbeck.serve.ranker import Ranker
-from limbeck.settings import Student
+from limbeck.settings import Blend, Student
 from limbeck.signals import engagement, match_index, sage, searchsage
 from limbeck.signals.joined import Joined
 from limbeck.signals.signal import UNASKED
@@ -129,8 +127,8 @@ def untaught(
     return FixedStudent(folder, random.standard_normal(settings.vector_size, dtype=np.float32))
 
 
-def timed(work: Callable[[int], object], rounds: int) -> str:
-    """Median and 99th percentile by the clock, and median of processor time, in ms."""
+def timed(name: str, work: Callable[[int], object], rounds: int) -> float:
+    """Print the median and 99th percentile by the clock, and the median of processor time, which is returned, in ms."""
     clock, processor = [], []
     for i in range(rounds + 5):
         begun, used = time.perf_counter(), time.thread_time()
@@ -138,7 +136,9 @@ def timed(work: Callable[[int], object], rounds: int) -> str:
         clock.append(time.perf_counter() - begun)
         processor.append(time.thread_time() - used)
     median, last = np.percentile(np.asarray(clock[5:]) * 1e3, [50, 99])
-    return f"{median:6.2f} / {last:6.2f}   processor {np.median(processor[5:]) * 1e3:6.2f}"
+    used = float(np.median(processor[5:])) * 1e3
+    print(f"{name:24} {median:6.2f} / {last:6.2f}   processor {used:6.2f}", flush=True)
+    return used
 
 
 def floor(scorer: Scorer, candidates: int) -> str:
@@ -166,8 +166,8 @@ def _once(work: Callable[[], object]) -> float:
     return time.thread_time() - begun
 
 
-def stages(store: Store, queries: list[str], chosen: list[np.ndarray], rounds: int) -> None:
-    """Each part by itself, then everything as the service does it."""
+def stages(store: Store, queries: list[str], chosen: list[np.ndarray], rounds: int) -> float:
+    """Each part by itself, then everything as the service does it: how long that took the processor."""
     vector, number = store.student.vectors(["a"])[0], len(queries)
     columns = [store.columns(queries[i % number], rows) for i, rows in enumerate(chosen)]
     graded = [store.grade(queries[i % number], vector, rows) for i, rows in enumerate(chosen)]
@@ -183,29 +183,26 @@ def stages(store: Store, queries: list[str], chosen: list[np.ndarray], rounds: i
         )
 
     retriever = Candidates()
-    ranker = Ranker(store, retriever)
-    names = [[store.vectors.pin_ids[row] for row in rows] for rows in chosen]
+    ranker = Ranker(store, retriever, blend=Blend())
+    names = [store.ids(rows) for rows in chosen]
 
     def search(i: int) -> object:
         retriever.found = names[i % len(chosen)]
         return ranker.search(queries[i % number], 50, len(retriever.found))
 
-    print(
-        "match features          ",
-        timed(lambda i: store.signals.match.features(queries[i % number], chosen[i % len(chosen)]), rounds),
-    )
-    print(
-        "all columns             ", timed(lambda i: store.columns(queries[i % number], chosen[i % len(chosen)]), rounds)
-    )
+    match = store.signals.match
+    timed("match features", lambda i: match.features(queries[i % number], chosen[i % number]), rounds)
+    timed("all columns", lambda i: store.columns(queries[i % number], chosen[i % number]), rounds)
     for bits in (8, 16, 32):
-        print(f"network, {bits:2} bits kept   ", timed(at_width(Held.of(wide, bits)), rounds))
-    print("everything, first 50    ", timed(search, rounds))
+        timed(f"network, {bits} bits kept", at_width(Held.of(wide, bits)), rounds)
+    took = timed("everything, first 50", search, rounds)
     apart = max(
         float(np.abs(expected_level(found) - expected_level(_plain(store, vector, queries[i % number], rows))).max())
         for i, (found, rows) in enumerate(zip(graded, chosen))
     )
     print(f"furthest from the plain form: {apart:.6f} levels")
     print("floor of the network    ", floor(scorer, len(chosen[0])))
+    return took
 
 
 def _plain(store: Store, vector: np.ndarray, query: str, rows: np.ndarray) -> np.ndarray:
@@ -213,38 +210,21 @@ def _plain(store: Store, vector: np.ndarray, query: str, rows: np.ndarray) -> np
     return store.student.scorer.probabilities(vector[None], store.vectors.matrix[rows], features)
 
 
-def peers(store: Store, batches: list[pa.Table], queries: list[str], chosen: list[np.ndarray], rounds: int) -> None:
-    """LightGBM (not among the project's own packages) with features ready, these in plain Python; a cross-encoder."""
-    import lightgbm
-    from sentence_transformers import CrossEncoder
+def peers(store: Store, batches: list[pa.Table], queries: list[str], chosen: list[np.ndarray], ours: float) -> None:
+    """What others take, and how many times as long as ours that is."""
+    import rerank_peers
 
-    number = len(queries)
-    features = np.concatenate([store.signals.features(queries[i % number], rows) for i, rows in enumerate(chosen)])
-    levels = store.signals.match.pin_ids and np.random.default_rng(0).integers(0, 5, len(features))
-    data = lightgbm.Dataset(features, levels, group=[len(rows) for rows in chosen])
-    settings = {"objective": "lambdarank", "num_leaves": 31, "num_threads": 1, "verbose": -1}
-    trees = lightgbm.train(settings, data, 300)
-    few = min(rounds, 20)
-    parts = np.split(features, len(chosen))
-    print("LightGBM, features ready", timed(lambda i: trees.predict(parts[i % len(parts)], num_threads=1), few))
-    plain = Plain(batches)
-    print(
-        "24 features in Python   ",
-        timed(lambda i: plain.features(queries[i % number], chosen[i % len(chosen)]), min(few, 5)),
-    )
-    torch.set_num_threads(1)
-    encoder = CrossEncoder(find("all-MiniLM-L6-v2"), num_labels=5, max_length=128, device="cpu")
-    texts = [" ".join(batches[0].column(name)[i].as_py() for name in ("title", "description")) for i in range(64)]
-    begun, used = time.perf_counter(), time.thread_time()
-    encoder.predict([(queries[0], text) for text in texts], show_progress_bar=False)
-    took, used = time.perf_counter() - begun, time.thread_time() - used
-    print(f"cross-encoder           {64 / took:.0f} pairs/s, by processor time {64 / used:.0f}")
+    took = rerank_peers.trees(store, batches, queries, chosen)
+    print(f"LightGBM, features included: {took:.1f}, {took / ours:.1f} times ours")
+    for name, rate in rerank_peers.cross_encoders(queries, batches[0]):
+        times = len(chosen[0]) / rate * 1e3 / ours
+        print(f"cross-encoder by {name}: {rate:.0f} pairs a second of the processor, {times:.0f} times ours")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pins", type=int, default=50_000)
-    parser.add_argument("--candidates", type=int, default=1_000)
+    parser.add_argument("--candidates", type=int, nargs="+", default=[1_000, 500, 100])
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--words", type=int, default=4, help="of a query")
     parser.add_argument("--hidden", type=int, nargs="+", default=list(Student().hidden))
@@ -256,11 +236,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         settings = Student(hidden=tuple(asked.hidden), products=asked.products)
         store, batches = stand(Path(folder), asked.pins, settings, queries, world)
-        chosen = [np.sort(world.random.choice(asked.pins, asked.candidates, replace=False)) for _ in range(40)]
-        print(f"{asked.candidates} of {asked.pins} Pins, {asked.words} words, hidden {settings.hidden}: ms p50 / p99")
-        stages(store, queries, chosen, asked.rounds)
-        if asked.peers:
-            peers(store, batches, queries, chosen, asked.rounds)
+        draw = lambda count: np.sort(world.random.choice(asked.pins, count, replace=False))  # noqa: E731
+        for count in asked.candidates:
+            print(f"{count} of {asked.pins} Pins, {asked.words} words, hidden {settings.hidden}: ms p50 / p99")
+            chosen = [draw(count) for _ in queries]
+            took = stages(store, queries, chosen, asked.rounds)
+            if asked.peers and count == asked.candidates[0]:
+                peers(store, batches, queries, chosen, took)
 
 
 if __name__ == "__main__":

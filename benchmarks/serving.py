@@ -1,22 +1,25 @@
 """The service under load from another process: requests per second, p50 and p99, and how they grow with the Pins.
 
-    python benchmarks/serving.py WORKSPACE [WORKSPACE …] [--connections 1 4 16] [--seconds 20] [--candidates 1000]
+    python benchmarks/serving.py WORKSPACE [WORKSPACE …] [--replicas 2] [--connections 1 4 16] [--seconds 20]
     python benchmarks/grown.py RECIPE 10000 100000 1000000 --out FOLDER   # workspaces of these sizes out of one
 
-For each workspace `limbeck serve` runs in a process of its own. Two things are asked for: `/search`, with queries drawn
-from the log as often as they were searched for (titles where there is no log), and `/v1/rerank` for as many Pins by
-their ids as `--candidates` says. First in a closed loop: so many connections, each with the next request as soon as it
-has its answer; the best of them is the saturation. Then in an open one, at half of that: requests set out at random
+For each workspace `limbeck serve` runs in as many processes as `--replicas` says, each of one thread and on a port of
+its own, which connections are dealt to in turn. Asked for are `/healthz`, which is HTTP alone; `/search`, with queries
+drawn from the log as often as they were searched for (titles where there is no log); and `/v1/rerank` for as many Pins
+by their ids as `--candidates` says. First in a closed loop: so many connections, each with the next request as soon as
+it has its answer; the best of them is the saturation. Then in an open one, at half of that: requests set out at random
 times whether or not earlier ones were answered, and are timed from when they were to set out, so that a pause of the
 service counts for all that wait for it.
 
 The generator is one asyncio process that sends bytes made beforehand and reads no more of an answer than its length.
-What it needs itself is measured against a server that answers at once (`--floor`), and bounds what can be seen.
+What it needs itself is measured against a server that answers at once (`--floor`), and bounds what can be seen. What
+the replicas' processors needed for a request is told beside: on a busy machine the clock says little.
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -25,6 +28,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
@@ -34,15 +38,17 @@ from limbeck.workspace import Workspace
 SEED = 0
 DIFFERENT = 5_000  # requests made beforehand, of each kind
 WARMING = 1_000  # of them are asked first and not counted
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass
 class Taken:
-    """Milliseconds of each answer, how often each status came, and the seconds of the whole loop."""
+    """Milliseconds of each answer, how often each status came, and the seconds of the whole loop and of processors."""
 
     milliseconds: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     seconds: float = 0.0
+    processor: float = 0.0
 
     def add(self, begun: float, status: int) -> None:
         """One answer."""
@@ -57,7 +63,30 @@ class Taken:
     def __str__(self) -> str:
         p50, p99 = np.percentile(self.milliseconds, (50, 99)) if self.milliseconds else (float("nan"),) * 2
         said = " ".join(f"{status}×{count}" for status, count in sorted(self.statuses.items()))
-        return f"{self.rate:8.1f} /s   p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   {said}"
+        each = 1e3 * self.processor / max(1, len(self.milliseconds))
+        return f"{self.rate:8.1f} /s   p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   processor {each:6.2f} ms   {said}"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where processes listen, and which they are."""
+
+    addresses: Sequence[tuple[str, int]]
+    pids: Sequence[int]
+
+    def used(self) -> float:
+        """Seconds of the processor that they have needed so far."""
+        ticks = (_read(pid, "stat").rpartition(")")[2].split()[11:13] for pid in self.pids)
+        return sum(int(tick) for each in ticks for tick in each) / os.sysconf("SC_CLK_TCK")
+
+    def resident(self) -> float:
+        """Megabytes of memory of each, on average; what is mapped and shared counts for all."""
+        pages = sum(int(_read(pid, "statm").split()[1]) for pid in self.pids) / len(self.pids)
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _read(pid: int, file: str) -> str:
+    return Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8")
 
 
 class Connection:
@@ -84,30 +113,31 @@ class Connection:
             self._writer.close()
 
 
-async def closed(address: tuple[str, int], requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
+async def closed(servers: Servers, requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
     """So many connections, each asking on as soon as it is answered."""
-    taken, begin = Taken(), time.perf_counter()
-    waiting = iter(_endless(requests))
+    taken, begin, used = Taken(), time.perf_counter(), servers.used()
+    waiting, addresses = iter(_endless(requests)), itertools.cycle(servers.addresses)
 
     async def one() -> None:
-        connection = Connection(*address)
+        connection = Connection(*next(addresses))
         while time.perf_counter() - begin < seconds:
             begun = time.perf_counter()
             taken.add(begun, await connection.ask(next(waiting)))
         connection.close()
 
     await asyncio.gather(*(one() for _ in range(connections)))
-    taken.seconds = time.perf_counter() - begin
+    taken.seconds, taken.processor = time.perf_counter() - begin, servers.used() - used
     return taken
 
 
-async def opened(address: tuple[str, int], requests: Sequence[bytes], rate: float, seconds: float) -> Taken:
+async def opened(servers: Servers, requests: Sequence[bytes], rate: float, seconds: float) -> Taken:
     """Requests at random times, so many a second on average, on as many connections as that takes."""
     taken, idle, random = Taken(), list[Connection](), np.random.default_rng(SEED)
-    waiting, begin = iter(_endless(requests)), time.perf_counter()
+    waiting, begin, used = iter(_endless(requests)), time.perf_counter(), servers.used()
+    addresses = itertools.cycle(servers.addresses)
 
     async def one(due: float) -> None:
-        connection = idle.pop() if idle else Connection(*address)
+        connection = idle.pop(0) if idle else Connection(*next(addresses))
         taken.add(due, await connection.ask(next(waiting)))
         idle.append(connection)
 
@@ -117,7 +147,7 @@ async def opened(address: tuple[str, int], requests: Sequence[bytes], rate: floa
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         asked.add(asyncio.create_task(one(due)))
     await asyncio.gather(*asked)
-    taken.seconds = time.perf_counter() - begin
+    taken.seconds, taken.processor = time.perf_counter() - begin, servers.used() - used
     for connection in idle:
         connection.close()
     return taken
@@ -160,27 +190,33 @@ def _endless(requests: Sequence[bytes]) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def service(workspace: Path) -> Iterator[tuple[str, int]]:
-    """`limbeck serve` as anybody starts it; where it listens, and when it does how long that took is printed."""
+def service(workspace: Path, replicas: int) -> Iterator[Servers]:
+    """`limbeck serve` as anybody starts it, so many times; when all listen, how long that took is printed."""
     command = [sys.executable, "-m", "limbeck", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ONE_THREAD)
+        for _ in range(replicas)
+    ]
     try:
-        events = (json.loads(line) for line in process.stdout)
-        ready = next(event for event in events if event.get("event") == "ready")
-        print(f"{ready['pins']:,} Pins; ready after {time.perf_counter() - begun:.1f} s", flush=True)
-        address = urlsplit(ready["url"])
-        yield str(address.hostname), int(address.port or 80)
-        print(f"resident memory {_resident(process.pid):,.0f} MB")
+        ready = [_ready(process) for process in started]
+        addresses = [(str(url.hostname), int(url.port or 80)) for url in (urlsplit(each["url"]) for each in ready)]
+        servers = Servers(addresses, [process.pid for process in started])
+        took = f"ready after {time.perf_counter() - begun:.1f} s, {servers.used():.1f} s of the processor"
+        print(f"{ready[0]['pins']:,} Pins, {replicas} replicas; {took}", flush=True)
+        yield servers
+        print(f"resident memory of each {servers.resident():,.0f} MB")
     finally:
-        process.terminate()
-        process.wait(60)
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(60)
 
 
-def _resident(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def _ready(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout
+    events = (json.loads(line) for line in process.stdout)
+    return next(event for event in events if event.get("event") == "ready")
 
 
 async def floor(requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
@@ -190,7 +226,7 @@ async def floor(requests: Sequence[bytes], connections: int, seconds: float) -> 
     assert process.stdout
     try:
         port = int(process.stdout.readline())
-        return await closed(("127.0.0.1", port), requests, connections, seconds)
+        return await closed(Servers([("127.0.0.1", port)], [process.pid]), requests, connections, seconds)
     finally:
         process.terminate()
         process.wait(60)
@@ -216,19 +252,23 @@ async def answer_at_once() -> None:
 async def measure(workspace: Path, asked: argparse.Namespace) -> None:
     """Print the figures of one workspace."""
     ws = Workspace(workspace)
-    kinds = {"/search": searches(ws, asked.different), "/v1/rerank": reranks(ws, asked.different, asked.candidates)}
+    kinds = {
+        "/healthz": [_request("GET", "/healthz")],
+        "/search": searches(ws, asked.different),
+        "/v1/rerank": reranks(ws, asked.different, asked.candidates),
+    }
     if asked.floor:
         for kind, requests in kinds.items():
             print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
-    with service(workspace) as address:
+    with service(workspace, asked.replicas) as servers:
         for kind, requests in kinds.items():
-            await closed(address, requests[:WARMING], 4, min(5.0, asked.seconds))  # caches and maps are warm after it
+            await closed(servers, requests[:WARMING], 4, min(5.0, asked.seconds))  # caches and maps are warm after it
             best = 0.0
             for connections in asked.connections:
-                taken = await closed(address, requests, connections, asked.seconds)
+                taken = await closed(servers, requests, connections, asked.seconds)
                 best = max(best, taken.rate)
                 print(f"{kind:12} closed {connections:4} conn.  {taken}", flush=True)
-            taken = await opened(address, requests, best / 2, asked.seconds)
+            taken = await opened(servers, requests, best / 2, asked.seconds)
             print(f"{kind:12} open at half     {taken}", flush=True)
 
 
@@ -236,6 +276,7 @@ def main() -> None:
     """Measure each workspace in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workspaces", type=Path, nargs="*")
+    parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--candidates", type=int, default=1_000)

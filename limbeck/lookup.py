@@ -46,10 +46,12 @@ class Lookup:
 
     def rows(self, texts: Sequence[str]) -> np.ndarray:
         """The rows of texts, int64 (n,); −1 for those that are not there."""
-        parts = [_bytes(text) for text in texts]
-        ends = np.cumsum([0, *map(len, parts)], dtype=np.int64)
-        joined = np.frombuffer(b"".join(parts) or b"\x00", np.uint8)
-        return _rows(joined, ends, *self._held)
+        joined, parts = "".join(texts), texts
+        if not joined.isascii():
+            parts = [_bytes(text) for text in texts]  # type: ignore[misc]
+        ends = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, parts), np.int64, len(texts)), out=ends[1:])
+        return _rows(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends, *self._held)
 
     def rows_of(self, texts: pa.Array) -> np.ndarray:
         """As `rows`, of a column of strings without nulls."""

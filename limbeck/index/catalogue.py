@@ -62,8 +62,9 @@ class Catalogue:
 
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """The columns of `SHOWN` of the Pins in these rows."""
-        found: list[dict[str, Any]] = self._shown.select(list(SHOWN)).take(pa.array(rows)).to_pylist()
-        return found
+        found = self._shown.take(pa.array(rows))
+        columns = (found.column(name).to_pylist() for name in SHOWN)
+        return [dict(zip(SHOWN, values)) for values in zip(*columns)]
 
 
 def build(vectors: pa.Table, pins: pa.Table, out: Path) -> None:

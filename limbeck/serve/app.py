@@ -171,12 +171,12 @@ class Service:
         documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
         fields = [d.fields() for d in documents]
         seen: list[Graded] = []
-        ranked = await self._queue.work(self._watched(ranker, seen).rerank_documents, asked.query, fields)
-        answered = [fields[graded.index] for graded in ranked[: asked.top_n]]
+        ranked = await self._queue.work(self._watched(ranker, seen).rerank_documents, asked.query, fields, asked.top_n)
+        answered = [fields[graded.index] for graded in ranked]
         by_id = [said["pin_id"] for said in answered if "pin_id" in said]
         self._logged(request, (asked.query, None, None), ranker, seen, by_id)
         shown = documents if asked.return_documents else [None] * len(documents)
-        results = [result(graded, shown[graded.index]) for graded in ranked[: asked.top_n]]
+        results = [result(graded, shown[graded.index]) for graded in ranked]
         return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
 
     async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:

@@ -34,11 +34,13 @@ class Blender:
 
     def first(self, query: str, rows: np.ndarray, expected: np.ndarray, k: int) -> np.ndarray:
         """The places of the first `k` of these Pins, of expected levels (n,), in order; equal ones by pin_id."""
-        asked, names = self._settings, self._store.ids(rows)
+        asked = self._settings
         scores = expected + asked.engagement * self._engagement(query, rows) if asked.engagement else expected
-        order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))
-        bands = np.searchsorted(asked.floors, expected, "right")
-        return np.asarray(varied(order, scores.tolist(), bands.tolist(), self._kinds(rows), k), dtype=np.int64)
+        bands, kinds = np.searchsorted(asked.floors, expected, "right"), self._kinds(rows)
+        some = np.arange(len(rows)) if kinds else leading(bands, scores, k)
+        names, values = self._store.ids(rows[some]), scores[some].tolist()
+        order = sorted(range(len(some)), key=lambda i: (-values[i], names[i]))
+        return some[varied(order, values, bands[some].tolist(), kinds, k)]
 
     def _engagement(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Expected worth as a share, (n,); the same for all where there is no log."""
@@ -58,6 +60,14 @@ class Blender:
         if self._settings.domain:
             kinds.append((self._settings.domain, [domain(pin) for pin in self._store.shown(rows)]))
         return kinds
+
+
+def leading(bands: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
+    """Which are among the first `k` by band and score, ascending: more of them where equal ones are on the edge."""
+    if not 0 < k < len(scores):
+        return np.arange(len(scores))
+    last = np.lexsort((scores, bands))[-k]
+    return np.flatnonzero((bands > bands[last]) | ((bands == bands[last]) & (scores >= scores[last])))
 
 
 def varied(order: Sequence[int], scores: Sequence[float], bands: Sequence[int], kinds: Kinds, k: int) -> list[int]:

@@ -67,7 +67,7 @@ class RerankRequest(msgspec.Struct):
     model: str | None = None
 
 
-class RerankResult(msgspec.Struct):
+class RerankResult(msgspec.Struct, gc=False):
     """One graded document; `relevance_score` is the expected level laid onto 0 to 1."""
 
     index: int
@@ -196,15 +196,9 @@ def read_similar(parameters: Mapping[str, str], most: int) -> SimilarRequest:
 
 def result(graded: RankedDocument, document: str | Document | None) -> RerankResult:
     """A graded document as it is answered, with the document where it was asked for."""
-    shown = Document(text=document) if isinstance(document, str) else document
-    return RerankResult(
-        index=graded.index,
-        relevance_score=relevance_score(graded.expected_level),
-        level=graded.level,
-        expected_level=graded.expected_level,
-        probabilities=graded.probabilities,
-        document=UNSET if shown is None else shown,
-    )
+    shown = Document(text=document) if isinstance(document, str) else UNSET if document is None else document
+    expected = graded.expected_level
+    return RerankResult(graded.index, relevance_score(expected), graded.level, expected, graded.probabilities, shown)
 
 
 def relevance_score(expected_level: float) -> float:

@@ -76,7 +76,7 @@ class Similar(Pin, frozen=True):
     similarity: float
 
 
-class RankedDocument(msgspec.Struct, frozen=True):
+class RankedDocument(msgspec.Struct, frozen=True, gc=False):
     """A document in an answer, graded as Pins are; `index` is its place among those asked about, from 0."""
 
     index: int
@@ -203,14 +203,16 @@ class Ranker:
         """These Pins, highest expected level first, equal ones by pin_id; `UnknownPins` where the index lacks some."""
         return self._ranked(query, self._known(pin_ids))
 
-    def rerank_documents(self, query: str, documents: Sequence[Fields]) -> list[RankedDocument]:
-        """Documents, highest expected level first, equal ones in the order they came in.
+    def rerank_documents(
+        self, query: str, documents: Sequence[Fields], most: int | None = None
+    ) -> list[RankedDocument]:
+        """The first `most` documents, highest expected level first, equal ones in the order they came in.
 
         A document is a mapping of columns of `pin_texts`; one with a `pin_id` is that Pin of the index.
         """
         distribution = self._grade_documents(query, documents)
-        grades = [RankedDocument(index=i, **grade) for i, grade in enumerate(_grades(distribution))]
-        return sorted(grades, key=lambda g: (-g.expected_level, g.index))
+        order = np.argsort(-_rounded(distribution), kind="stable")[:most]
+        return [RankedDocument(*graded) for graded in zip(order.tolist(), *_told(distribution[order]))]
 
     def grade(self, query: str, pin_ids: Sequence[str]) -> np.ndarray:
         """Five probabilities for each of the Pins, float32 (n, 5), in their order."""
@@ -324,12 +326,13 @@ class Ranker:
 
     def _grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
         """Five probabilities per document, in their order: Pins by what the index holds, texts by what they say."""
-        by_id = np.asarray(["pin_id" in d for d in documents], dtype=bool)
+        by_id = np.fromiter(("pin_id" in d for d in documents), bool, len(documents))
+        if documents and by_id.all():
+            return self.grade(query, [str(d["pin_id"]) for d in documents])
         distribution = np.zeros((len(documents), 5), np.float32)
         if by_id.any():
             distribution[by_id] = self.grade(query, [str(d["pin_id"]) for d in documents if "pin_id" in d])
-        if not by_id.all():
-            distribution[~by_id] = self._grade_texts(query, [d for d in documents if "pin_id" not in d])
+        distribution[~by_id] = self._grade_texts(query, [d for d in documents if "pin_id" not in d])
         return distribution
 
     def _grade_texts(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
@@ -383,13 +386,13 @@ def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
 
 def _grades(distribution: np.ndarray) -> list[dict[str, Any]]:
     """What a grade consists of, for each row."""
-    expected = _rounded(distribution).tolist()
-    levels = (distribution.argmax(axis=1) + 1).tolist()
+    return [dict(zip(("level", "expected_level", "probabilities"), graded)) for graded in zip(*_told(distribution))]
+
+
+def _told(distribution: np.ndarray) -> tuple[list[int], list[float], list[tuple[float, ...]]]:
+    """Most probable and expected levels, and probabilities, of each row."""
     rows = distribution.astype(np.float64).round(6).tolist()
-    return [
-        {"level": level, "expected_level": mean, "probabilities": tuple(row)}
-        for level, mean, row in zip(levels, expected, rows)
-    ]
+    return (distribution.argmax(axis=1) + 1).tolist(), _rounded(distribution).tolist(), list(map(tuple, rows))
 
 
 def _fits(pin: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:

@@ -1,8 +1,4 @@
-"""Character trigrams of terms, in bulk: how alike two spellings are.
-
-A signature has one of 64 bits set for each trigram: two terms share no more trigrams than their signatures share bits
-(but for trigrams on the same bit), so that most pairs are told apart without looking at their trigrams.
-"""
+"""Character trigrams of terms, in bulk, and which terms have one: how alike two spellings are."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +12,15 @@ class Grams(NamedTuple):
 
     offsets: np.ndarray  # int64 (terms + 1,)
     hashes: np.ndarray  # uint32
-    signatures: np.ndarray  # uint64 (terms,)
+
+
+class Spellings(NamedTuple):
+    """Which terms have a trigram: those of `hashes[i]` are `terms[begins[i]:begins[i + 1]]`, both ascending."""
+
+    hashes: np.ndarray  # uint32 (trigrams,)
+    begins: np.ndarray  # int64 (trigrams + 1,)
+    terms: np.ndarray  # int32
+    sizes: np.ndarray  # uint8 (terms,): how many each term has
 
 
 def of(terms: Sequence[str]) -> Grams:
@@ -26,12 +30,19 @@ def of(terms: Sequence[str]) -> Grams:
     return Grams(*_grams(np.frombuffer(marked.encode("utf-32-le"), dtype=np.uint32), ends))
 
 
+def spellings(grams: Grams) -> Spellings:
+    """The terms by their trigrams."""
+    sizes, order = np.diff(grams.offsets), np.argsort(grams.hashes, kind="stable")
+    hashes, begins = np.unique(grams.hashes[order], return_index=True)
+    terms = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[order]
+    return Spellings(hashes, np.append(begins, len(order)).astype(np.int64), terms, sizes.astype(np.uint8))
+
+
 @numba.njit(cache=True, nogil=True)
 def _grams(characters, ends):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     count = len(ends) - 1
     offsets = np.zeros(count + 1, np.int64)
     hashes = np.empty(len(characters), np.uint32)
-    signatures = np.zeros(count, np.uint64)
     for term in range(count):
         size = max(1, ends[term + 1] - ends[term] - 2)
         found = np.empty(size, np.uint32)
@@ -41,15 +52,14 @@ def _grams(characters, ends):  # type: ignore[no-untyped-def]  # pragma: no cove
         for value in np.sort(found):
             if end == offsets[term] or hashes[end - 1] != value:
                 hashes[end] = value
-                signatures[term] |= np.uint64(1) << np.uint64(value >> np.uint32(26))
                 end += 1
         offsets[term + 1] = end
-    return offsets, hashes[: offsets[count]].copy(), signatures
+    return offsets, hashes[: offsets[count]].copy()
 
 
 @numba.njit(cache=True, nogil=True)
 def _hash(characters, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """FNV-1a over code points, its bits mixed once more: the upper ones make the signature."""
+    """FNV-1a over code points, its bits mixed once more."""
     value = np.uint32(2166136261)
     for i in range(begin, end):
         value = np.uint32((value ^ characters[i]) * np.uint32(16777619))

@@ -5,6 +5,7 @@ teaches the model by the classes of the Pins that people acted on for it. Whethe
 from the table alone, and left out without it.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from limbeck.relevance import normalise_query
 from limbeck.signals import classes, classifier, taxonomy
 from limbeck.signals.classes import Classes
 from limbeck.signals.classifier import ROWS_AT_ONCE, Accuracy, Classifier
+from limbeck.signals.sage import QUERIES
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 VERSION = 1  # raise it when the same tables are to give other classes
@@ -125,6 +127,7 @@ class Interests(Signal):
         asked, self._told = classes.load(folder / "queries.arrow")
         self._asked = {query: row for row, query in enumerate(asked)}
         self._laid = self._columns(self._pins)
+        self._of_query = functools.lru_cache(QUERIES)(lambda query: self.of_queries([query]))
         columns = (*map(str, range(self.models.places.shape[1])), *(["shopping"] if self.models.shopping else []))
         self.groups: tuple[Group, ...] = (
             Group("interests.query", "query", columns),
@@ -148,18 +151,26 @@ class Interests(Signal):
         """As `Signal.of_side`."""
         if side == "pin":
             return self._laid[rows]
-        asked = self.of_queries([query]).take(np.zeros(len(rows), np.int64))
-        return self._columns(asked) if side == "query" else agreement(asked, self._pins.take(rows))[:, None]
+        asked = self._of_query(query)
+        if side == "query":
+            return self._columns(asked).repeat(len(rows), axis=0)
+        return self._agreement(asked, rows)
 
     def name_of(self, query: str) -> str | None:
         """The likeliest class of a query, where it is likelier than all others together."""
-        found = self.of_queries([query])
+        found = self._of_query(query)
         return self.names[found.number[0, 0]] if found.share[0, 0] > LIKELY else None
 
     def of_queries(self, queries: Sequence[str]) -> Classes:
         """Classes of queries, as the table says, else as the model does."""
         known = np.asarray([self._asked.get(normalise_query(query), -1) for query in queries])
         return self.models.classes(self._read(queries)).replaced(known >= 0, self._told.take(known))
+
+    def _agreement(self, asked: Classes, rows: np.ndarray) -> np.ndarray:
+        """As `agreement` with the one query, (n, 1): each class of a Pin is as much as the query has of it."""
+        has = np.full(len(self.names), np.nan if np.isnan(asked.share).any() else 0, np.float32)
+        has[asked.number[0]] += asked.share[0]
+        return np.einsum("nj,nj->n", has[self._pins.number[rows]], self._pins.share[rows])[:, None]
 
     def _columns(self, of: Classes) -> np.ndarray:
         about = np.zeros((len(of.share), self.models.places.shape[1]), np.float32)

@@ -60,6 +60,8 @@ MOST_TERMS = 32  # of a query; more are ignored
 LEAST_ALIKE = 0.3  # spellings that share less are not alike at all: any two words share something
 APART = 1 << 30  # a bit of tokens, see Terms
 _SLOTS = 256  # that terms fall into, by number; a power of two
+_SIEVE = 1_024  # words of 64 bits: terms that are like a query's are told from most others by the lower bits of number
+_LOGARITHMS = np.log1p(np.arange(4_096, dtype=np.float32))  # of lengths; longer fields are as long
 
 _ALL = len(FIELDS) * len(PER_FIELD)
 _TITLE = _ALL + len(ALL) + 1
@@ -75,9 +77,10 @@ class Terms(NamedTuple):
 
     tokens: np.ndarray  # int32
     offsets: np.ndarray  # int64 (pins, fields + 1)
-    gram_offsets: np.ndarray  # of each term, as in `grams.Grams`
-    grams: np.ndarray
-    signatures: np.ndarray
+    gram_hashes: np.ndarray  # which terms have a trigram, as in `grams.Spellings`
+    gram_begins: np.ndarray
+    gram_terms: np.ndarray
+    gram_sizes: np.ndarray
 
 
 WORD = np.dtype(
@@ -91,7 +94,6 @@ WORD = np.dtype(
         ("number", np.bool_),
         ("grams", np.int64),  # where its trigrams begin and end
         ("grams_end", np.int64),
-        ("signature", np.uint64),
     ]
 )
 
@@ -122,17 +124,16 @@ _inlined = numba.njit(inline="always", error_model="numpy")  # what runs for eac
 
 @_compiled
 def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    counts = np.zeros((len(mean_lengths), MOST_TERMS), dtype=np.int32)
-    slots = np.zeros(_SLOTS, dtype=np.uint64)
-    keys = np.empty((MOST_TERMS, _SLOTS), dtype=np.int32)
-    held = queries.grams, keys, np.empty((MOST_TERMS, _SLOTS), dtype=np.float32)
+    counts, best = np.zeros((len(mean_lengths), MOST_TERMS), dtype=np.int32), np.zeros(MOST_TERMS, dtype=np.float32)
+    slots, shared = np.zeros(_SLOTS, dtype=np.uint64), np.zeros(len(pins.gram_sizes), dtype=np.uint8)
+    hits = np.empty(_longest(pins.offsets, rows), dtype=np.int64)
     for q in range(len(begins) - 1):
         words = queries.words[queries.begins[q] : queries.begins[q + 1]]
         m = len(words)
         if m == 0:
             continue
-        _mark(words, slots)
-        keys[:m] = -1
+        asked = _mark(words, slots)
+        alike = _likeness(words, asked[0], queries.grams, pins, shared)
         rare, unknown = np.float32(0), np.float32(0)
         for j in range(m):
             rare += words[j].rarity
@@ -142,20 +143,38 @@ def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[n
             line[_QUERY], line[_QUERY + 1], line[_QUERY + 2] = m, rare, unknown / np.float32(m)
             if rows[i] >= 0:
                 bounds = pins.offsets[rows[i]]
-                _fields(words, slots, pins.tokens, bounds, counts, line)
-                _summaries(words, counts, bounds, mean_lengths, line)
+                found = _fields(words, slots, hits, pins.tokens, bounds, counts, line)
+                _summaries(words, counts, found, bounds, mean_lengths, line)
                 _title(words, pins.tokens, bounds, counts, line)
-                _alike(words, counts, held, pins, bounds, line)
+                _alike(words, asked, counts, alike, pins.tokens, bounds, best, line)
+
+
+@_compiled
+def _longest(offsets, rows):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The terms of the Pin that has the most."""
+    most = 0
+    for row in rows:
+        if row >= 0:
+            most = max(most, offsets[row, -1] - offsets[row, 0])
+    return most
 
 
 @_compiled
 def _mark(words, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Set bit j of the slots of all terms by which word j may be found: the Pins' other terms need not be compared."""
+    """Set bit j of the slots of all terms by which word j may be found: the Pins' other terms need not be compared.
+
+    Returns the bits of the words that terms may be like, which numbers are not, and of those that no Pin has.
+    """
     slots[:] = 0
+    spelled, unknown = np.uint64(0), np.uint64(0)
     for j in range(len(words)):
+        bit = np.uint64(1) << np.uint64(j)
         for term in (words[j].term, words[j].glued, words[j].first):
             if term >= 0:
-                slots[_slot(term)] |= np.uint64(1) << np.uint64(j)
+                slots[_slot(term)] |= bit
+        spelled |= np.uint64(0) if words[j].number else bit
+        unknown |= np.uint64(0) if words[j].known else bit
+    return spelled, unknown
 
 
 @_inlined
@@ -164,16 +183,20 @@ def _slot(term):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
 
 
 @_compiled
-def _fields(words, slots, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Count terms by field; phrases."""
-    m, last_field = np.float32(len(words)), len(bounds) - 1
+def _fields(words, slots, hits, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count terms by field; phrases. Returns the bits of the fields that have any."""
+    m, last_field, found = np.float32(len(words)), len(bounds) - 1, 0
     counts[:, : len(words)] = 0
+    last, here = _sieved(slots, tokens, bounds[0], bounds[last_field], hits), 0
     for f in range(last_field):
-        begin, end = bounds[f], bounds[f + 1]
-        if begin == end:
+        begin, end, from_here = bounds[f], bounds[f + 1], here
+        while here < last and hits[here] < end:
+            here += 1
+        if from_here == here:
             continue
-        run, together, covered, first, after = _count(words, slots, tokens, bounds, f, counts)
+        run, together, covered, first, after = _count(words, slots, tokens, hits[from_here:here], end, counts[f])
         if run:
+            found |= 1 << f | 1 << last_field
             for j in range(len(words)):
                 counts[last_field, j] += counts[f, j]
             at = f * len(PER_FIELD)
@@ -183,18 +206,29 @@ def _fields(words, slots, tokens, bounds, counts, line):  # type: ignore[no-unty
                 length = np.float32(end - begin)
                 line[_TITLE + 3] = covered / length
                 line[_TITLE + 8], line[_TITLE + 9] = 1 - (first - begin) / length, (after - begin) / length
+    return found
 
 
 @_compiled
-def _count(words, slots, tokens, bounds, f, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Count each query term.
+def _sieved(slots, tokens, begin, end, hits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Where tokens stand that may be a query term, in order; returns how many."""
+    count = 0
+    for t in range(begin, end):
+        hits[count] = t
+        count += slots[_slot(tokens[t] & ~APART)] != np.uint64(0)
+    return count
+
+
+@_compiled
+def _count(words, slots, tokens, hits, end, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Count each query term of a field, which has one at some of the `hits`.
 
     Returns the longest run of consecutive query terms, how many of them stand before their neighbour, how many of the
     field's terms are query terms, where the first one is, and what is after the last one.
     """
-    m, begin, end = len(words), bounds[f], bounds[f + 1]
-    longest, together, seen, covered, first, after = 0, 0, np.uint64(0), 0, end, begin
-    for t in range(begin, end):
+    m = len(words)
+    longest, together, seen, covered, first, after = 0, 0, np.uint64(0), 0, end, 0
+    for t in hits:
         token = tokens[t] & ~APART
         candidates = slots[_slot(token)]
         while candidates:
@@ -204,7 +238,7 @@ def _count(words, slots, tokens, bounds, f, counts):  # type: ignore[no-untyped-
             if not taken:
                 continue
             for k in range(j, j + taken):
-                counts[f, k] += 1
+                counts[k] += 1
             first = min(first, t)
             covered += max(0, t + read - max(t, after))
             after = max(after, t + read)
@@ -232,13 +266,15 @@ def _step(word, token, tokens, after, end):  # type: ignore[no-untyped-def]  # p
 
 
 @_compiled
-def _summaries(words, counts, bounds, mean_lengths, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """BM25, share of terms found, and that share weighted by rarity, of each field and all; lengths of fields."""
+def _summaries(words, counts, fields, bounds, mean_lengths, line):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """BM25, share of terms found, and that share weighted by rarity, of the fields that have any, and all; lengths."""
     last_field, rare = len(bounds) - 1, line[_QUERY + 1]
+    for f in range(last_field):
+        line[_LENGTHS + f] = _LOGARITHMS[min(bounds[f + 1] - bounds[f], len(_LOGARITHMS) - 1)]
     for f in range(last_field + 1):
-        length = np.float32(bounds[f + 1] - bounds[f] if f < last_field else bounds[f] - bounds[0])
-        if length == 0:
+        if not (fields >> f) & 1:
             continue
+        length = np.float32(bounds[f + 1] - bounds[f] if f < last_field else bounds[f] - bounds[0])
         norm = np.float32(K1) * (np.float32(1 - B) + np.float32(B) * length / mean_lengths[f])
         score, found, weight = np.float32(0), 0, np.float32(0)
         for j in range(len(words)):
@@ -249,8 +285,6 @@ def _summaries(words, counts, bounds, mean_lengths, line):  # type: ignore[no-un
                 weight += rarity
         at = f * len(PER_FIELD)
         line[at], line[at + 1], line[at + 2] = score, found / np.float32(len(words)), weight / rare
-        if f < last_field:
-            line[_LENGTHS + f] = np.log1p(length)
 
 
 @_compiled
@@ -269,63 +303,108 @@ def _title(words, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _alike(words, counts, held, pins, bounds, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _alike(words, asked, counts, alike, tokens, bounds, best, line):  # type: ignore[no-untyped-def]  # pragma: no cover
     """How alike the title's closest term is to each query term; the closest of any field, for terms no Pin has."""
-    asked, unknown, total, least, weight = 0, np.float32(0), np.float32(0), np.float32(1), np.float32(0)
-    for j in range(len(words)):
-        best = np.float32(1) if counts[0, j] else _closest(words, j, held, pins, bounds[0], bounds[1])
-        total += best
-        weight += best * words[j].rarity
-        least = min(least, best)
-        if not words[j].known:
-            asked += 1
-            unknown += max(best, _closest(words, j, held, pins, bounds[1], bounds[-1]))
-    line[_ALL + 3] = unknown / np.float32(asked) if asked else np.float32(1)
-    line[_TITLE + 5], line[_TITLE + 6] = total / np.float32(len(words)), least
+    (spelled, unknown), m = asked, len(words)
+    best[:m] = 0
+    _closest(spelled, alike, tokens, bounds[0], bounds[1], best)
+    total, least, weight = np.float32(0), np.float32(1), np.float32(0)
+    for j in range(m):
+        most = np.float32(1) if counts[0, j] else best[j]
+        total += most
+        weight += most * words[j].rarity
+        least = min(least, most)
+    line[_TITLE + 5], line[_TITLE + 6] = total / np.float32(m), least
     line[_TITLE + 7] = weight / line[_QUERY + 1]
+    line[_ALL + 3] = np.float32(1)
+    if unknown:
+        _closest(spelled & unknown, alike, tokens, bounds[1], bounds[-1], best)
+        total = np.float32(0)
+        for j in range(m):
+            if not words[j].known:
+                total += np.float32(1) if counts[0, j] else best[j]
+        line[_ALL + 3] = total / np.float32(_ones(unknown))
 
 
 @_compiled
-def _closest(words, j, held, pins, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Dice coefficient of the trigrams of a query term and those of the closest term; numbers are like no other.
-
-    What was worked out stays in a slot of `held` until another term takes it.
-    """
-    word, (grams, keys, values), best = words[j], held, np.float32(0)
-    if word.number:
-        return best
-    size = word.grams_end - word.grams
-    sharing = size - _ones(word.signature)  # trigrams beyond the first on the same bit
-    fewest = (np.float32(LEAST_ALIKE) * size - 2 * sharing) / np.float32(2 - LEAST_ALIKE)  # shared bits that may do
-    for t in range(begin, end):
-        token = pins.tokens[t] & ~APART
-        signature = pins.signatures[token]
-        shared = _ones(signature & word.signature)
-        if shared <= fewest:
+def _closest(asked, alike, tokens, begin, end, best):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Raise `best` of the words asked for to how alike the closest of the tokens is."""
+    sieve, places, terms, whose, values = alike
+    for t in range(begin, end if asked else begin):
+        token = np.uint64(tokens[t] & ~APART)
+        if not (sieve[(token >> np.uint64(6)) & np.uint64(_SIEVE - 1)] >> (token & np.uint64(63))) & np.uint64(1):
             continue
-        most = np.float32(2 * min(shared + sharing, size))
-        if most > max(best, np.float32(LEAST_ALIKE)) * np.float32(size + _ones(signature)):
-            slot = token & (_SLOTS - 1)
-            if keys[j, slot] != token:
-                a, b = pins.gram_offsets[token], pins.gram_offsets[token + 1]
-                common = _common(grams, word.grams, word.grams_end, pins.grams, a, b)
-                keys[j, slot], values[j, slot] = token, np.float32(2 * common) / np.float32(size + b - a)
-            alike = values[j, slot]
-            if alike > np.float32(LEAST_ALIKE):
-                best = max(best, alike)
-    return best
+        slot = _mixed(token, places)
+        while places[slot] >= 0:
+            place = places[slot]
+            j = whose[place]
+            if terms[place] == token and (asked >> np.uint64(j)) & np.uint64(1):
+                best[j] = max(best[j], values[place])
+            slot = (slot + np.uint64(1)) & np.uint64(len(places) - 1)
+
+
+@_compiled
+def _likeness(words, asked, grams, pins, shared):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The Dice coefficients of the trigrams of the words asked for and of all terms that are alike.
+
+    Returns a sieve of those terms; their places by a hash of the number; terms, words and coefficients by place.
+    `shared` are zeros, as many as terms, and are left as they were.
+    """
+    spans, size = _spans(words, asked, grams, pins)
+    terms, whose, values = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.float32)
+    count = 0
+    for j in range(len(words)):
+        mine = range(words[j].grams, words[j].grams_end)
+        for g in mine:
+            for p in range(spans[g, 0], spans[g, 1]):
+                shared[pins.gram_terms[p]] += np.uint8(1)
+        for g in mine:
+            for p in range(spans[g, 0], spans[g, 1]):
+                term = pins.gram_terms[p]
+                common, shared[term] = shared[term], np.uint8(0)
+                value = np.float32(2 * common) / np.float32(len(mine) + pins.gram_sizes[term])
+                if value > np.float32(LEAST_ALIKE):
+                    terms[count], whose[count], values[count] = term, j, value
+                    count += 1
+    sieve, places = _placed(terms[:count])
+    return sieve, places, terms, whose, values
+
+
+@_compiled
+def _spans(words, asked, grams, pins):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Which entries of the Pins' terms each trigram of the words asked for has, (grams, 2), and how many they are."""
+    spans, size = np.zeros((len(grams), 2), np.int64), 0
+    for j in range(len(words)):
+        if (asked >> np.uint64(j)) & np.uint64(1):
+            for g in range(words[j].grams, words[j].grams_end):
+                place = np.searchsorted(pins.gram_hashes, grams[g])
+                if place < len(pins.gram_hashes) and pins.gram_hashes[place] == grams[g]:
+                    spans[g, 0], spans[g, 1] = pins.gram_begins[place], pins.gram_begins[place + 1]
+                    size += spans[g, 1] - spans[g, 0]
+    return spans, size
+
+
+@_compiled
+def _placed(terms):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The sieve that lets terms through, and where each stands by its number's hash: −1 elsewhere, half at least."""
+    sieve, size = np.zeros(_SIEVE, np.uint64), 16
+    while size < 2 * len(terms):
+        size *= 2
+    places = np.full(size, -1, np.int32)
+    for place in range(len(terms)):
+        term = np.uint64(terms[place])
+        sieve[(term >> np.uint64(6)) & np.uint64(_SIEVE - 1)] |= np.uint64(1) << (term & np.uint64(63))
+        slot = _mixed(term, places)
+        while places[slot] >= 0:
+            slot = (slot + np.uint64(1)) & np.uint64(size - 1)
+        places[slot] = place
+    return sieve, places
 
 
 @_inlined
-def _common(grams, a, a_end, others, b, b_end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """How many trigrams two terms share, both in ascending order."""
-    common = 0
-    while a < a_end and b < b_end:
-        one, other = grams[a], others[b]
-        common += one == other
-        a += one <= other
-        b += other <= one
-    return common
+def _mixed(term, places):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The slot at which a term is first looked for."""
+    return ((np.uint64(term) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & np.uint64(len(places) - 1)
 
 
 @_inlined

@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from limbeck import lookup
 from limbeck.signals import grams
-from limbeck.signals.match import APART, FIELDS, NAMES, Terms, features
+from limbeck.signals.match import APART, FIELDS, NAMES, Queries, Terms, features
 from limbeck.signals.tokens import MOST_CHARACTERS, surfaces, terms_of
 from limbeck.signals.vocabulary import Numbers, Vocabulary
 
 VERSION = 3  # raise it when the same texts are to give another index: workspaces then rebuild theirs
 SAID = "said.npy"  # the digests of what the Pins say, as numbers: of those that have one
 SAMPLED = 100_000  # Pins whose number of terms is counted
+REMEMBERED = 4_096  # queries whose terms are kept
 
 
 class MatchIndex:
@@ -37,10 +38,10 @@ class MatchIndex:
         counts = np.asarray(np.load(folder / "frequency.npy", mmap_mode="r"))
         self._vocabulary = Vocabulary(lookup.open(folder, "terms"), counts, len(self.pins))
         self._number: Numbers | None = None  # of the Pins' terms, where that is not the vocabulary's
-        # As plain arrays: the kernel takes ten times as long to look at a `memmap` of the same memory.
-        self._pins = Terms(*(np.asarray(np.load(folder / f"{a}.npy", mmap_mode="r")) for a in Terms._fields))
+        self._pins = _terms(folder)
         statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
         self._mean_lengths = np.asarray(statistics["mean_lengths"], dtype=np.float32)
+        self._asked = functools.lru_cache(REMEMBERED)(self._ask)
 
     @property
     def pin_ids(self) -> list[str]:
@@ -53,9 +54,10 @@ class MatchIndex:
 
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Features of one query and many Pins, float32 (n, f), named by `names`."""
-        return features(
-            self._vocabulary.ask([query], self._number), self._pins, self._mean_lengths, rows, np.array([0, len(rows)])
-        )
+        return features(self._asked(query), self._pins, self._mean_lengths, rows, np.array([0, len(rows)]))
+
+    def _ask(self, query: str) -> Queries:
+        return self._vocabulary.ask([query], self._number)
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Features of row-aligned queries and Pins, float32 (n, f)."""
@@ -85,6 +87,7 @@ class MatchIndex:
             builder.add(row)
         other.pins = lookup.of(pin_texts.column("pin_id").combine_chunks())
         other._pins, other._number = builder.terms(), builder.number
+        other._asked = functools.lru_cache(REMEMBERED)(other._ask)
         return other
 
     @functools.cached_property
@@ -124,7 +127,7 @@ class _Builder:
         found = Terms(
             np.frombuffer(self._tokens, dtype=np.int32),
             np.frombuffer(self._offsets, dtype=np.int64).reshape(-1, len(FIELDS) + 1),
-            *grams.of(list(self.number)),
+            *grams.spellings(grams.of(list(self.number))),
         )
         for each in found:
             each.setflags(write=False)
@@ -209,7 +212,7 @@ def _laid(old: _Old, new: Terms, terms: list[str], same: np.ndarray) -> tuple[Te
     sides = (old.tokens, old.offsets, np.asarray(new.tokens), np.asarray(new.offsets))
     count = _lay(same, *sides, (tokens, offsets, first, frequency))
     said = [terms[number] for number in first[:count].tolist()]
-    return Terms(tokens, offsets, *grams.of(said)), frequency[:count], said
+    return Terms(tokens, offsets, *grams.spellings(grams.of(said))), frequency[:count], said
 
 
 @numba.njit(cache=True, nogil=True)
@@ -243,6 +246,18 @@ def _lay(same, old_tokens, old_offsets, new_tokens, new_offsets, out):  # type: 
 def open(folder: Path) -> MatchIndex:
     """The index in `folder`; its large arrays are memory-mapped."""
     return MatchIndex(folder)
+
+
+def _terms(folder: Path) -> Terms:
+    # As plain arrays: the kernel takes ten times as long to look at a `memmap` of the same memory.
+    mapped = lambda name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))  # noqa: E731
+    if (folder / "gram_terms.npy").exists():
+        return Terms(*map(mapped, Terms._fields))
+    # An index that has trigrams by term: it gives the same features, for a moment's work and some memory.
+    found = grams.spellings(grams.Grams(mapped("gram_offsets"), mapped("grams")))
+    for each in found:
+        each.setflags(write=False)
+    return Terms(mapped("tokens"), mapped("offsets"), *found)
 
 
 def _mean_lengths(found: Terms) -> list[float]:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from limbeck.signals.sage import Pins, unit
+from limbeck.remembered import Remembered
+from limbeck.signals.sage import QUERIES, Pins, unit
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 SIZE = 32
@@ -59,14 +60,15 @@ class PinSage(Signal):
 
     def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
         """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
-        self._read, self.convolution = read, Convolution.load(folder)
+        self.convolution = convolution = Convolution.load(folder)
+        self._asked = Remembered(lambda queries: convolution.alone(read(queries)), QUERIES)
         self._pins = Pins(folder, pin_ids)
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
         """As `Signal.columns`."""
-        query = self.convolution.alone(self._read(queries))[asked] if queries else np.zeros((0, SIZE), np.float32)
+        query = self._asked(queries)[asked] if queries else np.zeros((0, SIZE), np.float32)
         pin = self._pins.of(rows)
         if base is not None:
             pin = np.where((rows < 0)[:, None], self.convolution.alone(base), pin)
@@ -75,5 +77,5 @@ class PinSage(Signal):
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
         if side == "pair":
-            return self._pins.of(rows) @ self.convolution.alone(self._read([query])).T
+            return self._pins.products(rows, self._asked([query])[0])
         return self._pins.of(rows) if side == "pin" else np.zeros((len(rows), 0), np.float32)

@@ -11,8 +11,8 @@ RATES = len(COLUMNS) - 1  # of clicks, long clicks and saves; the last column te
 
 def rates(engagement: Engagement, query: str, rows: np.ndarray) -> np.ndarray:
     """Expected clicks, long clicks and saves per look, (n, 3): the pair's; else the Pin's; else those of all Pins."""
-    known = engagement.columns([query], np.zeros(len(rows), np.int64), rows).astype(np.float64)
-    pin, pair = np.exp(known[:, :RATES]), np.exp(known[:, len(COLUMNS) : len(COLUMNS) + RATES])
+    known = (engagement.of_side("pin", query, rows), engagement.of_side("pair", query, rows))
+    pin, pair = (np.exp(columns[:, :RATES].astype(np.float64)) for columns in known)
     usual = np.broadcast_to(engagement.population.rates, pin.shape)
     return np.where(np.isnan(pair), np.where(np.isnan(pin), usual, pin), pair)
 

@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.feather as feather
 from safetensors.numpy import load_file
 
+from limbeck.remembered import Remembered
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 SIZE = 32
+QUERIES = 20_000  # whose vectors are kept
 WEIGHTS = "towers.safetensors"
 ROWS_AT_ONCE = 65_536
 Weights = Mapping[str, np.ndarray]
@@ -67,6 +70,11 @@ class Pins:
             return np.full((len(row), self._vectors.shape[1]), np.nan, np.float32)
         return np.where((row >= 0)[:, None], self._vectors[row], np.float32(np.nan))
 
+    def products(self, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Inner products of the Pins in these places (n,) and a vector (SIZE,): float32 (n, 1); NaN where none is."""
+        found: np.ndarray = _products(self._vectors, self._row[rows], vector)
+        return found
+
 
 class SearchSage(Signal):
     """The cosine of a query and a Pin, and the vectors of both, as a signal."""
@@ -79,14 +87,15 @@ class SearchSage(Signal):
 
     def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
         """Open what was trained; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
-        self._read, self.towers = read, Towers.load(folder)
+        self.towers = towers = Towers.load(folder)
+        self._asked = Remembered(lambda queries: towers.queries(read(queries)), QUERIES)
         self._pins = Pins(folder, pin_ids)
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
         """As `Signal.columns`."""
-        query = self.towers.queries(self._read(queries))[asked] if queries else np.zeros((0, SIZE), np.float32)
+        query = self._asked(queries)[asked] if queries else np.zeros((0, SIZE), np.float32)
         pin = self._pins.of(rows)
         if base is not None:
             pin = np.where((rows < 0)[:, None], self.towers.pins(base), pin)
@@ -96,15 +105,26 @@ class SearchSage(Signal):
         """As `Signal.of_side`."""
         if side == "pin":
             return self._pins.of(rows)
-        asked = self.towers.queries(self._read([query]))
-        if side == "query":
-            return asked.repeat(len(rows), axis=0)
-        return self._pins.of(rows) @ asked.T
+        asked = self._asked([query])
+        return asked.repeat(len(rows), axis=0) if side == "query" else self._pins.products(rows, asked[0])
 
 
 def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
     """Vectors of Pins, float32 (n, SIZE); NaN for Pins that had no text when they were made."""
     return Pins(folder, pin_ids).of(np.arange(len(pin_ids)))
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _products(found, rows, query):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Inner products of rows of the vectors and the query's (n, 1); NaN where there is none."""
+    out = np.full((len(rows), 1), np.nan, np.float32)
+    for i in range(len(rows)):
+        if rows[i] >= 0:
+            total, line = np.float32(0), found[rows[i]]
+            for j in range(len(query)):
+                total += line[j] * query[j]
+            out[i, 0] = total
+    return out
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

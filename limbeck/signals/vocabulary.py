@@ -55,7 +55,6 @@ class Vocabulary:
         words["known"] = [t in self.number for t in terms]
         words["number"] = [is_number(t) for t in terms]
         words["grams"], words["grams_end"] = distinct.offsets[spelled], distinct.offsets[spelled + 1]
-        words["signature"] = distinct.signatures[spelled]
         return Queries(np.cumsum([0, *map(len, asked)], dtype=np.int64), words, distinct.hashes)
 
     def _spellings(self, read: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, str, str]]:

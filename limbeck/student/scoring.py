@@ -18,6 +18,8 @@ from typing import Literal, NamedTuple
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic
 from safetensors.numpy import load_file
 
 from limbeck.relevance import softmax
@@ -99,13 +101,14 @@ class Scorer:
 
         `columns` (n, f) are those about the two together. Ascending rows are gathered fastest.
         """
-        pair = self._sides["pair"]
-        given = np.empty((len(rows), len(asked.weights)), dtype=np.float32)
         bits, scale = held.numbers.view(_BITS[held.numbers.itemsize]), held.scale
-        _fill(bits, scale, rows, np.ascontiguousarray(columns), pair, given)
+        given = np.empty((len(rows), len(asked.weights)), dtype=np.float32)
+        _fill(bits, scale, rows, np.ascontiguousarray(columns), self._sides["pair"], given)
         hidden = given @ asked.weights
         _add_share(bits, scale, rows, asked.share, len(self._weights) > 1, hidden)
-        return softmax(self._rest(hidden))
+        logits = self._rest(hidden)
+        _softmax(logits)
+        return logits
 
     def _logits(self, query: np.ndarray, pin: np.ndarray, features: np.ndarray) -> np.ndarray:
         """The plain form: everything for every row."""
@@ -155,7 +158,7 @@ class _Part(NamedTuple):
 
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-_inlined = numba.njit(inline="always", error_model="numpy")
+_INT32 = ir.IntType(32)
 
 
 @_compiled
@@ -163,15 +166,15 @@ def _fill(bits, scale, rows, columns, pair, out):  # type: ignore[no-untyped-def
     """The first numbers of each Pin's vector; the columns standardised, and a bit for each group that is missing."""
     width = columns.shape[1]
     products = out.shape[1] - width - len(pair.firsts)
-    number = np.empty(products, dtype=np.int32)
     for i in range(len(rows)):
-        line = out[i]
-        _widen(bits[rows[i]], scale, number, line[:products])
+        row, line, told = bits[rows[i]], out[i], columns[i]
+        for j in range(products):
+            line[j] = _wide(row[j]) * scale[j]
         for j in range(width):
-            value = (columns[i, j] - pair.mean[j]) * pair.scale[j]
+            value = (told[j] - pair.mean[j]) * pair.scale[j]
             line[products + j] = value if value == value else np.float32(0)
         for g in range(len(pair.firsts)):
-            value = columns[i, pair.firsts[g]]
+            value = told[pair.firsts[g]]
             line[products + width + g] = np.float32(0) if value == value else np.float32(1)
 
 
@@ -179,13 +182,12 @@ def _fill(bits, scale, rows, columns, pair, out):  # type: ignore[no-untyped-def
 def _add_share(bits, scale, rows, share, rectify, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Add the query's and each Pin's share; where more layers follow, what is below zero becomes zero."""
     width = len(share)
-    number, mine = np.empty(width, dtype=np.int32), np.empty(width, dtype=np.float32)
-    scale, least = scale[len(scale) - width :], np.float32(0) if rectify else np.float32(-np.inf)
+    first = bits.shape[1] - width
+    scale, least = scale[first:], np.float32(0) if rectify else np.float32(-np.inf)
     for i in range(len(rows)):
-        row, line = bits[rows[i]], out[i]
-        _widen(row[len(row) - width :], scale, number, mine)
+        row, line = bits[rows[i], first:], out[i]
         for j in range(width):
-            value = line[j] + share[j] + mine[j]
+            value = line[j] + share[j] + _wide(row[j]) * scale[j]
             line[j] = least if value < least else value
 
 
@@ -199,17 +201,33 @@ def _add(out, bias, rectify):  # type: ignore[no-untyped-def]  # pragma: no cove
             line[j] = least if value < least else value
 
 
-@_inlined
-def _widen(bits, scale, number, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """As many numbers from their bits as there is room for, none of them infinite; `number` is as long."""
-    if bits.itemsize == 1:
-        for j in range(len(out)):
-            out[j] = np.float32(bits[j]) * scale[j]
-        return
-    half = bits.itemsize == 2
-    for j in range(len(out)):
-        wide = np.int32(bits[j])
-        number[j] = np.int32(((wide & 0x7FFF) << 13) | ((wide & 0x8000) << 16)) if half else wide
-    value = number.view(np.float32)
-    for j in range(len(out)):
-        out[j] = value[j] * scale[j]
+@_compiled
+def _softmax(logits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Each row's softmax in its place."""
+    for i in range(len(logits)):
+        line, total = logits[i], np.float32(0)
+        most = line.max()
+        for j in range(len(line)):
+            line[j] = np.exp(line[j] - most)
+            total += line[j]
+        for j in range(len(line)):
+            line[j] /= total
+
+
+@intrinsic
+def _wide(typing, bits):  # type: ignore[no-untyped-def]
+    """A number from its bits as `Held` keeps them, to be multiplied by its scale."""
+
+    def whole(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        return builder.sitofp(given[0], ir.FloatType())
+
+    def half(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        number = builder.zext(given[0], _INT32)
+        size = builder.shl(builder.and_(number, ir.Constant(_INT32, 0x7FFF)), ir.Constant(_INT32, 13))
+        sign = builder.shl(builder.and_(number, ir.Constant(_INT32, 0x8000)), ir.Constant(_INT32, 16))
+        return builder.bitcast(builder.or_(size, sign), ir.FloatType())
+
+    def single(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        return builder.bitcast(given[0], ir.FloatType())
+
+    return numba.float32(bits), {8: whole, 16: half, 32: single}[bits.bitwidth]

@@ -1,6 +1,7 @@
 """A student's tower as the service runs it: tokens by the tokenizers library, the rest by ONNX Runtime. No PyTorch."""
 
 import json
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -77,4 +78,6 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # who waits leaves the core
     options.log_severity_level = 3
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0  # as BLAS does; 0: one for each core
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

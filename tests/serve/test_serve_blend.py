@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.serve.blend import Blender, domain, varied
+from limbeck.serve.blend import Blender, domain, leading, varied
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Blend
 from limbeck.signals import predicted
@@ -40,6 +40,15 @@ def test_every_pin_is_there_once_whatever_the_settings(store, expected, settings
     assert sorted(order(store, settings, expected)) == list(range(len(expected)))
     half = max(1, len(expected) // 2)
     assert order(store, settings, expected, k=half) == order(store, settings, expected)[:half]
+
+
+@given(LEVELS, st.integers(0, 60))
+def test_those_that_lead_are_the_first_ones_and_their_equals(expected, k):
+    scores = np.round(expected, 1)
+    bands = np.searchsorted((1.5, 2.5, 3.5), scores, "right")
+    order = np.lexsort((scores, bands))[::-1]
+    last = (bands[order][:k][-1], scores[order][:k][-1]) if 0 < k < len(scores) else (-1, 0)
+    assert leading(bands, scores, k).tolist() == [i for i, own in enumerate(zip(bands, scores)) if own >= last]
 
 
 @given(LEVELS, BLENDS)

@@ -47,7 +47,7 @@ def test_a_document_is_composed_as_pins_are(store, workspace):
 
 def test_documents_are_composed_by_the_settings_that_pins_were(copy):
     table = copy.table("composed")
-    made = copy.made_from([], sources=("title",), max_tokens=3)
+    made = copy.made_from([], rendering={"sources": ("title",), "max_tokens": 3})
     copy.write_table("composed", made, {"00000": lambda: table})
     assert Store.open(copy).compose({"title": "red sofa red sofa", "caption": "tea"}) == "red sofa red"
 
@@ -159,12 +159,3 @@ def test_an_index_of_no_pins_is_refused(copy):
     write_catalogue(copy)
     with pytest.raises(WorkspaceError, match="no Pin has a vector"):
         Store.open(copy)
-
-
-def test_documents_from_outside_are_composed_by_the_settings_of_the_pins(copy):
-    table = copy.table("composed")
-    made = copy.made_from(["pin_texts"], rendering={"sources": ["title"], "max_tokens": 7, "backbone": "any"})
-    copy.write_table("composed", made, {"00000": lambda: table})
-    store = Store.open(copy)
-    assert (list(store.text.sources), store.text.max_tokens) == (["title"], 7)
-    assert store.compose({"title": "red sofa", "description": "of oak"}) == "red sofa"

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from match_worlds import any_pin, opened, passing_index, pin_texts
 
-from limbeck.signals import match_index
+from limbeck import lookup
+from limbeck.signals import grams, match_index
 from limbeck.workspace import digest_of
 
 WORDS = ["oak", "table", "oaktable", "lamp", "lapm", "12", "1/2", "deck", "over", "deckover", "黒猫", "grün", "zebra"]
@@ -154,6 +155,20 @@ def test_the_index_opens_from_a_read_only_folder(tmp_path):
         file.chmod(0o444)
     (tmp_path / "match").chmod(0o555)
     assert match_index.open(tmp_path / "match").features("oak", np.array([0])).any()
+
+
+def test_an_index_that_has_its_trigrams_by_term_gives_the_same_features(tmp_path):
+    made, folder = opened(PINS, tmp_path / "match"), tmp_path / "match"
+    expected = [made.features(query, np.arange(len(PINS))) for query in ("oka tabel", "lapm", "12 deckover")]
+    assert all(found.any() for found in expected)
+    by_term = grams.of(lookup.open(folder, "terms").texts.to_pylist())
+    for name in ("gram_hashes", "gram_begins", "gram_terms", "gram_sizes"):
+        (folder / f"{name}.npy").unlink()
+    np.save(folder / "gram_offsets.npy", by_term.offsets)
+    np.save(folder / "grams.npy", by_term.hashes)
+    again = match_index.open(folder)
+    found = [again.features(query, np.arange(len(PINS))) for query in ("oka tabel", "lapm", "12 deckover")]
+    assert np.array_equal(found, expected)
 
 
 def test_a_table_of_chunks_is_read_whole(tmp_path):
