@@ -45,7 +45,7 @@ def grow(run: Workspace, pins: int, out: Path, recipe: Recipe) -> None:
     ws, tables = Workspace(out), {name: run.table(name) for name in ("pins", "pin_texts", "composed", "pin_vectors")}
     for name in filter(run.has, KEPT):
         _copy(run, name, out)
-    made = Made(settings={"pins": pins, "max_tokens": recipe.text.max_tokens})
+    made = Made(settings={"pins": pins, "rendering": {"max_tokens": recipe.text.max_tokens}})
     for name in ("pins", "pin_texts", "composed"):
         ws.write_table(name, made, _shards(_mixed, tables[name], pins))
     ws.write_table(

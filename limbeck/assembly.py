@@ -24,14 +24,14 @@ from limbeck.records import PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.remembered import Remembered
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, interests, joined, match, pin_content, pinsage_training
+from limbeck.signals import engagement, interests, joined, logged, match, pin_content, pinsage_training
 from limbeck.signals import searchsage as sage
 from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.signals.signal import Read
 from limbeck.student import encode
+from limbeck.student.grade import Features
 from limbeck.student.lessons import Lessons
 from limbeck.teacher import adapt, adapters
-from limbeck.text import compose
 from limbeck.workspace import Workspace, digest_of
 
 Shards = Mapping[str, Callable[[], pa.Table]]
@@ -112,16 +112,6 @@ def required(recipe: Recipe) -> None:
         adapt.check(found.teacher.backbone)
     adapters.require(recipe.teacher.lora)
     tracking.require(recipe.tracking)
-
-
-def composed(recipe: Recipe, ws: Workspace) -> Shards:
-    """One shard for each of pin_texts."""
-    fast, text = counting_tokenizer(recipe), recipe.text
-
-    def make(path: Path) -> pa.Table:
-        return compose.compose(pq.read_table(path), text, fast)
-
-    return {f"{i:05d}": functools.partial(make, path) for i, path in enumerate(ws.shards("pin_texts"))}
 
 
 def counting_tokenizer(recipe: Recipe) -> Tokenizer:
@@ -281,6 +271,21 @@ def dated(ws: Workspace, rows: Sequence[pa.Table]) -> pa.Table:
     return found.select(keys).append_column("day", pc.fill_null(day, engagement.END).cast(pa.int32()))
 
 
+def has_logged(ws: Workspace) -> bool:
+    """Whether the service's feature log said anything of the pairs to learn from."""
+    return ws.has("logged") and ws.manifest("logged").rows > 0
+
+
+def features(ws: Workspace, read: Read, learnt: Sequence[pa.Table]) -> Features:
+    """The features of the pairs of some tables: those that the service logged, the others computed."""
+    past = dated(ws, learnt)
+    if not has_logged(ws):
+        return joined.open(ws, read, past)
+    known = ws.table("logged")
+    counted = known.filter(logged.holds(known, "engagement")).select(["query", "pin_id"])
+    return logged.Logged(joined.open(ws, read, past.join(counted, ["query", "pin_id"], join_type="left anti")), known)
+
+
 def lessons(recipe: Recipe, ws: Workspace, read: Read) -> Lessons:
     """Everything that any of the run's students learns from, laid out once; `read` gives untuned vectors of queries."""
     frozen = recipe.student.tune == "projection"
@@ -288,7 +293,7 @@ def lessons(recipe: Recipe, ws: Workspace, read: Read) -> Lessons:
     return Lessons(
         learnt,
         ws.table("composed", ["pin_id", "text"]),
-        joined.open(ws, read, past=dated(ws, learnt)),
+        features(ws, read, learnt),
         read if frozen else None,
         encode.Vectors(ws.table("encoder_vectors")),
         [name for family in recipe.signals.without for name in match.FAMILIES[family]],

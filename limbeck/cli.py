@@ -129,7 +129,7 @@ def index(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
 
 @app.command(rich_help_panel=STAGES)
 def evaluate(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
-    """Measure every grader on held-out human labels, with intervals."""
+    """Measure every grader on held-out labels, with intervals."""
     _run(recipe, workspace, "evaluate")
 
 

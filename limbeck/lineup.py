@@ -36,6 +36,15 @@ EXAMPLES = 12
 REPRODUCTION = "reproduction.html"  # the page of the paper's tables, where `limbeck reproduce` has written it
 TRUTH = ("raters", *PROBABILITIES)
 Curve = tuple[CurvePoint, ...]
+ABOUT = {
+    "text match": "How well the query’s words are found in the Pin’s texts, without a language model.",
+    "cosine": "How near the Pin’s text is to the query in the vectors of a language model as it came.",
+    "SearchSAGE": "How near the Pin is to the query, as learnt from what people clicked and saved in the search log.",
+    "teacher": "A language model that reads query and Pin together, trained on human labels; it labels more pairs.",
+    "student": "What is served: reads query and Pin apart, and so Pins beforehand; it learnt from the teacher.",
+    "student-human": "The same, trained on the human labels alone. The student’s lead is what the teacher added.",
+    "judge": "A language model as it came, asked by guidelines.",
+}
 FlipRates = tuple[attacks.FlipRate, ...]
 
 
@@ -188,6 +197,7 @@ def write_report(
         curve=msgspec.json.decode((folder / "curve.json").read_bytes(), type=Curve),
         curve_metric=measured.headline,
         flip_rates=msgspec.json.decode((folder / "attacks.json").read_bytes(), type=FlipRates),
+        about=ABOUT,
         examples_of="student",
         examples=tuple(_examples(ws, answers)),
         problems=tuple(problems),

@@ -1,27 +1,79 @@
 """Listening for HTTP until told to stop: what the pages that Limbeck serves have in common."""
 
+import asyncio
 import contextlib
 import signal
 import socket
 import sys
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from limbeck.errors import InputError
 
 SECONDS_TO_FINISH = 10  # what is being answered when the service is told to stop
+SECONDS_TO_SEND = 60.0  # a whole request
+
+
+class Patient(H11Protocol):
+    """A connection that is hung up when a request is not whole in time.
+
+    The server waits for ever: those who never send the rest would hold connections until there are no more to be had.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait for the rest, if there is one to come."""
+        super().data_received(data)
+        self._expect()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next one, of which a part may have come already."""
+        super().on_response_complete()
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        super().connection_lost(exc)
+        self._wait(False)
+
+    def _expect(self) -> None:
+        self._wait(self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing())
+
+    def _wait(self, more: bool) -> None:
+        if more and self._late is None:
+            self._late = self.loop.call_later(SECONDS_TO_SEND, self.transport.close)
+        elif not more and self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def serve(app: Any, listening: socket.socket) -> None:
     """Serve an ASGI application until SIGTERM or Ctrl-C; requests under way are answered first."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises again the signal that it stopped for
-    # No access log: it would hold what people search for.
-    config = uvicorn.Config(
-        app, access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=SECONDS_TO_FINISH
-    )
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(configuration(app)).run(sockets=[listening])
+
+
+def configuration(app: Any) -> uvicorn.Config:
+    """How it is served. No access log: it would hold what people search for."""
+    return uvicorn.Config(
+        app,
+        http=Patient,
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+    )
 
 
 def listen(host: str, port: int, section: str) -> socket.socket:

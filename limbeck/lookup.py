@@ -17,6 +17,7 @@ from limbeck.errors import WorkspaceError
 EMPTY = np.uint32(0xFFFFFFFF)
 REMEMBERED = 65_536  # single texts whose rows are kept in memory
 _COLUMN = "text"
+Held = tuple[np.ndarray, np.ndarray, np.ndarray]  # characters, where each text begins, slots
 
 
 class Lookup:
@@ -31,7 +32,8 @@ class Lookup:
         slots = slots.view()
         slots.setflags(write=False)  # as what is mapped: the kernel is compiled once
         self._held = characters, begins, slots
-        self._row = functools.lru_cache(REMEMBERED)(self._find)
+        # Of what is held, not of `self`: in a circle with itself, it would stay mapped until the collector comes by.
+        self._row = functools.lru_cache(REMEMBERED)(functools.partial(_row_of, self._held))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -46,12 +48,7 @@ class Lookup:
 
     def rows(self, texts: Sequence[str]) -> np.ndarray:
         """The rows of texts, int64 (n,); −1 for those that are not there."""
-        joined, parts = "".join(texts), texts
-        if not joined.isascii():
-            parts = [_bytes(text) for text in texts]  # type: ignore[misc]
-        ends = np.zeros(len(texts) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, parts), np.int64, len(texts)), out=ends[1:])
-        return _rows(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends, *self._held)
+        return _rows_of(self._held, texts)
 
     def rows_of(self, texts: pa.Array) -> np.ndarray:
         """As `rows`, of a column of strings without nulls."""
@@ -62,9 +59,6 @@ class Lookup:
         """The texts in these rows."""
         found: list[str] = self.texts.take(pa.array(rows, pa.int64())).to_pylist()
         return found
-
-    def _find(self, text: str) -> int:
-        return int(self.rows([text])[0])
 
 
 _NONE, _NOTHING = np.zeros(1, np.int32), np.zeros(1, np.uint8)
@@ -113,6 +107,19 @@ def table(texts: pa.Array) -> np.ndarray:
 def _plain(column: pa.Array) -> pa.Array:
     """A copy that begins at the beginning of its buffers: a slice would write those of all it was cut from."""
     return pa.concat_arrays([column, pa.array([], pa.string())]) if column.offset else column
+
+
+def _rows_of(held: Held, texts: Sequence[str]) -> np.ndarray:
+    joined, parts = "".join(texts), texts
+    if not joined.isascii():
+        parts = [_bytes(text) for text in texts]  # type: ignore[misc]
+    ends = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, parts), np.int64, len(texts)), out=ends[1:])
+    return _rows(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends, *held)
+
+
+def _row_of(held: Held, text: str) -> int:
+    return int(_rows_of(held, [text])[0])
 
 
 def _bytes(text: str) -> bytes:

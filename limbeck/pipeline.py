@@ -16,7 +16,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from limbeck import assembly, attacking, history, judging, labelling, lineup, problems, processes, seeing, teaching
+from limbeck import (
+    assembly,
+    attacking,
+    composing,
+    history,
+    judging,
+    labelling,
+    lineup,
+    problems,
+    processes,
+    recalling,
+    seeing,
+    teaching,
+)
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
 from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
@@ -114,18 +127,18 @@ def caption(run: Run) -> None:
 
 def enrich(run: Run) -> None:
     """All that a Pin says, gathered and rendered; the catalogue made ready for matching and searching."""
-    ws, recipe, text = run.ws, run.recipe, run.recipe.text
+    ws, text = run.ws, run.recipe.text
     files = {name: ws.shards(name) for name in EVIDENCE if ws.has(name)}
-    gathering = {k: v for k, v in vars(text).items() if k not in ("sources", "max_tokens")}
+    gathering = {k: v for k, v in vars(text).items() if k not in composing.RENDERING}
     made = ws.made_from(EVIDENCE, text=gathering)
     run.folder("evidence/parts", made, lambda out, scratch: gather.prepare(files, text, out, scratch))
     prepared = ws.folder("evidence/parts")
     buckets = {f"{n:05d}": functools.partial(gather.bucket, files, prepared, text, n) for n in range(text.buckets)}
     run.table("pin_texts", made, lambda: buckets)
-    rendering = {"sources": text.sources, "max_tokens": text.max_tokens, "backbone": run.recipe.teacher.backbone}
-    run.table("composed", ws.made_from(["pin_texts"], rendering=rendering), lambda: assembly.composed(recipe, ws))
+    composing.compose(run)
     made = ws.made_from(["pin_texts"], version=match_index.VERSION)
-    run.folder("signals/match", made, lambda out, scratch: match_index.build(assembly.batches(ws, "pin_texts"), out))
+    before = ws.earlier("signals/match", made)
+    run.folder("signals/match", made, lambda out, _: match_index.build(assembly.batches(ws, "pin_texts"), out, before))
     made = ws.made_from(["pin_texts"])
     run.folder("index/lexical", made, lambda out, scratch: lexical.build(assembly.batches(ws, "pin_texts"), out))
     run.folder("index/texts", made, lambda out, scratch: texts.build(assembly.batches(ws, "pin_texts"), out))
@@ -180,10 +193,11 @@ def distill(run: Run) -> None:
     ws, recipe = run.ws, run.recipe
     read = assembly.reader(recipe, ws)
     signals(run, read)
+    recalling.recall(run, read)
     everything = functools.cache(lambda: assembly.lessons(recipe, ws, read))
     split = assembly.split(ws)
     for name, rows in assembly.curricula(recipe, ws).items():
-        told = ("signals/match", *filter(ws.has, joined.OPTIONAL))
+        told = ("signals/match", *filter(ws.has, joined.OPTIONAL), *(["logged"] if assembly.has_logged(ws) else []))
         inputs = {"labels": digest_of_rows(rows), **{signal: ws.digest(signal) for signal in told}}
         asked = {"student": recipe.student, "seed": recipe.seed, **assembly.left_out(recipe)}
         settings = ws.made_from([], **asked).settings

@@ -63,6 +63,8 @@ def _check(recipe: Recipe, path: Path) -> None:
     for source in recipe.text.sources:
         if source not in SOURCES:
             raise InputError(f"unknown text source {source!r}{_nearest(source, SOURCES)}", file=path)
+    if not 0 <= recipe.text.meaningful_change <= 1:
+        raise InputError(f"text.meaningful_change is {recipe.text.meaningful_change}, expected 0 to 1", file=path)
     for family in recipe.signals.without:
         if family not in FAMILIES:
             raise InputError(f"unknown family of match features {family!r}{_nearest(family, FAMILIES)}", file=path)

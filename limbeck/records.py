@@ -154,11 +154,15 @@ class PinText:
 
 @dataclass(frozen=True, slots=True)
 class ComposedText:
-    """The one text of a Pin that models read, within the token budget. `digest` is that of `text`."""
+    """The one text of a Pin that models read, within the token budget. `digest` is that of `text`.
+
+    `said` is the digest of all that the Pin said then: of its row of `pin_texts`.
+    """
 
     pin_id: str
     text: str
     digest: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,16 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedPair:
+    """Features of a pair as the service computed them, in their present order; `parts` are those that hold."""
+
+    query: str
+    pin_id: str
+    parts: tuple[str, ...]
+    features: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PinVector:
     """A Pin as an encoder sees it. `digest` is over the composed text and the encoder that read it."""
 
@@ -232,6 +246,7 @@ RECORDS: dict[str, type] = {
     "pairs": Pair,
     "soft_labels": SoftLabel,
     "exposures": Exposure,
+    "logged": LoggedPair,
     "encoder_vectors": PinVector,  # by the untuned backbone: the student's starting point
     "pin_vectors": PinVector,
 }
@@ -250,6 +265,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "pairs": ("query", "pin_id"),
     "soft_labels": ("query", "pin_id"),
     "exposures": ("pin_id", "query", "day", "position"),
+    "logged": ("query", "pin_id"),
     "encoder_vectors": ("pin_id",),
     "pin_vectors": ("pin_id",),
 }

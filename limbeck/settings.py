@@ -102,6 +102,7 @@ class Text:
     buckets: int = 8
     sources: tuple[str, ...] = SOURCES
     max_tokens: int = 96
+    meaningful_change: float = 0.0  # share of a Pin's tokens that must change before models read it anew; 0: any change
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ class Signals:
     pinsage_queries: bool = False  # whether queries, too, hold together the Pins that were acted on for them
     interests: bool = True
     window_days: int = 90  # of the search log, before a pair's date
+    logged: str | None = None  # a feature log of the service's to learn from, in the workspace if relative
     without: tuple[str, ...] = ()  # families of match features that are left out, of `FAMILIES`
 
 

@@ -200,6 +200,19 @@ class Workspace:
         except WorkspaceError:
             return None
 
+    def earlier(self, name: str, made: Made) -> Path | None:
+        """A folder that is about to be made again, for what stays the same; None where it is not whole.
+
+        Nor where another version of the code made it.
+        """
+        try:
+            if not self.has(name) or self.manifest(name).made.version != made.version:
+                return None
+            self.verify(name)
+            return self.folder(name)
+        except WorkspaceError:
+            return None
+
     def salvageable(self, name: str) -> list[Path]:
         """All shards of a table, committed or not: also what runs that were killed, or made otherwise, left.
 

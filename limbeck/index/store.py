@@ -65,6 +65,7 @@ class Store:
     tokenizer: Tokenizer
     text: Text
     digest: str  # of the student
+    versions: Mapping[str, str]  # of the parts of the features
     understanding: understanding.Understanding  # of queries
 
     @property
@@ -112,6 +113,7 @@ class Store:
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
             digest=versions["models/student"],
+            versions=joined.versions(ws),
             understanding=understanding.open(ws),
         )
 
@@ -138,6 +140,10 @@ class Store:
     def says(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """What the Pins in these rows say, by source."""
         return self.texts.of(self.matched(rows).tolist())
+
+    def said(self, rows: np.ndarray) -> Sequence[str | None]:
+        """The digest of what each of the Pins in these rows says; None where no run has gathered it yet."""
+        return self.texts.digests(self.matched(rows).tolist())
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
         """The student's vectors of the Pins in these rows, float32 (n, d)."""
@@ -180,7 +186,7 @@ class Store:
 
 def _text(ws: Workspace) -> Text:
     """The settings that the Pins of this workspace were composed by."""
-    made_by = ws.manifest("composed").made.settings
+    made_by = ws.manifest("composed").made.settings.get("rendering", {})
     given = {name: made_by[name] for name in ("sources", "max_tokens") if name in made_by}
     return dataclasses.replace(Text(), **given)
 

@@ -24,6 +24,10 @@ class Texts:
     def __len__(self) -> int:
         return int(self._rows.num_rows)
 
+    def digests(self, rows: Sequence[int]) -> list[str]:
+        """Of all that the Pins in these rows say."""
+        return list(self._rows.column("digest").take(pa.array(rows, pa.int64())).to_pylist())
+
     def of(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """What the Pins in these rows say, by source."""
         return list(self._rows.take(pa.array(rows, pa.int64())).drop_columns(["digest"]).to_pylist())

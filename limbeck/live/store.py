@@ -72,6 +72,10 @@ class LiveStore(Store):
         """As `Store.says`."""
         return self._listed(rows, self.base.says, self.overlay.says)
 
+    def said(self, rows: np.ndarray) -> Sequence[str | None]:
+        """As `Store.said`."""
+        return self._listed(rows, self.base.said, lambda live_rows: [None] * len(live_rows))
+
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
         """As `Store.vectors_of`."""
         live = rows >= self._first

@@ -1,1 +1,1 @@
-"""Judging graders on held-out human labels. Knows no model: it is handed their answers."""
+"""Judging graders on held-out labels. Knows no model: it is handed their answers."""

@@ -1,4 +1,4 @@
-"""Every grader on the same held-out human labels: all metrics, segments, the human ceiling, and the worst mistakes."""
+"""Every grader on the same held-out labels: all metrics, segments, the human ceiling, and the worst mistakes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -156,7 +156,7 @@ def summary_table(evaluation: Evaluation) -> Table:
     """The main metrics of every grader for the terminal, best by the headline metric first."""
     percent = f"{evaluation.confidence:.0%}"
     note = f"{evaluation.pairs:,} pairs, {evaluation.queries:,} queries; {percent} intervals by bootstrap over queries"
-    table = Table(title="Graders on held-out human labels", caption=note, title_justify="left", caption_justify="left")
+    table = Table(title="Graders on held-out labels", caption=note, title_justify="left", caption_justify="left")
     table.add_column("grader", style="bold")
     for metric in SUMMARY:
         table.add_column(METRICS[metric].label, justify="right")

@@ -148,11 +148,7 @@ def _span(estimates: Sequence[Estimate]) -> list[float]:
 def _grid(x: Scale, marks: Sequence[float], top: float, bottom: float) -> Markup:
     """Vertical lines at ticks, their numbers below."""
     lines = [element("line", x1=x(v), x2=x(v), y1=top, y2=bottom, class_="grid") for v in marks]
-    ends = {0: "start", len(marks) - 1: "end"}
-    numbers = [
-        element("text", f"{v:.6g}", x=x(v), y=bottom + 18, text_anchor=ends.get(i, "middle"))
-        for i, v in enumerate(marks)
-    ]
+    numbers = [element("text", f"{v:.6g}", x=x(v), y=bottom + 18, text_anchor="middle") for v in marks]
     return Markup("").join([*lines, *numbers])
 
 

@@ -42,8 +42,9 @@ class Contents:
     flip_rates: tuple[FlipRate, ...] = ()
     examples_of: str | None = None  # the grader whose mistakes the examples are
     examples: tuple[Example, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] | None = None  # None: not looked for
     settings: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)  # by grader: what it is, in a line
     seconds: Mapping[str, float] = field(default_factory=dict)
     beside: Mapping[str, str] = field(default_factory=dict)  # other pages that lie beside this one: title, file
 
@@ -174,4 +175,5 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ob
         elif isinstance(value, bool):
             yield prefix + key, str(value).lower()
         elif value is not None:
-            yield prefix + key, ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            said = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            yield prefix + key, "–" if said == "" else said

@@ -225,6 +225,9 @@ def _json(data: Any, status: int = 200) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if "text/html" in request.headers.get("accept", ""):  # a person, not a script
+        said = "there is no page at this address" if error.status_code == 404 else error.detail.lower()
+        return _page(page.wrong(said), error.status_code)
     return _json({"error": error.detail.lower()}, error.status_code)
 
 

@@ -75,7 +75,7 @@ class Desk:
             "pair": name,
             "query": pair.query,
             "queryLanguage": pair.language,
-            "title": pin.get("title") or pin.get("description") or pair.pin_id,
+            "title": pin.get("title") or pin.get("description"),
             "description": pin.get("description") if pin.get("title") else None,
             "language": pin.get("language"),
             "picture": f"/pictures/{name}" if self.picture(name) else None,

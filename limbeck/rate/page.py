@@ -53,6 +53,11 @@ def outside(admin: bool) -> str:
     return _render("outside.html", admin=admin)
 
 
+def wrong(said: str) -> str:
+    """For whoever opened an address that cannot be answered."""
+    return _render("wrong.html", said=said)
+
+
 def desk(rater: str, key: str, guidelines: str) -> str:
     """A rater's page; under `key` the browser keeps what is not sent yet, apart from other raters'."""
     return _render("desk.html", rater=rater, key=key, guidelines=Markup(_MARKDOWN.render(guidelines)))
@@ -60,11 +65,11 @@ def desk(rater: str, key: str, guidelines: str) -> str:
 
 def admin(now: str) -> str:
     """The administrator's page."""
-    return _render("admin.html", live=Markup(now), files=export.FILES)
+    return _render("admin.html", live=Markup(now))
 
 
 def live(desk: Desk) -> str:
-    """The part of it that changes: progress, agreement, conflicts."""
+    """The part of it that changes: progress, agreement, conflicts, files."""
     return _render(
         "live.html",
         found=desk.agreement(),
@@ -74,6 +79,7 @@ def live(desk: Desk) -> str:
         picture=desk.picture,
         advised=agreeing.ADVISED,
         heat=_heat,
+        files=export.FILES,
     )
 
 

@@ -71,8 +71,8 @@ def compare(names: tuple[str, str], left: Sequence[Ranked], right: Sequence[Rank
     places = [{pin.pin_id: place for place, pin in enumerate(pins)} for pins in (left, right)]
     lines = [(place, places[1][pin]) for pin, place in places[0].items() if pin in places[1]]
     moves = (
-        [_move(places[1].get(pin.pin_id), place, "leaves") for place, pin in enumerate(left)],
-        [_move(place, places[0].get(pin.pin_id), "comes") for place, pin in enumerate(right)],
+        [_move(places[1].get(pin.pin_id), place, "drops out") for place, pin in enumerate(left)],
+        [_move(place, places[0].get(pin.pin_id), "new") for place, pin in enumerate(right)],
     )
     columns = [_column(name, pins, move, levels) for name, pins, move in zip(names, (left, right), moves)]
     return Comparison((columns[0], columns[1]), lines)
@@ -81,7 +81,7 @@ def compare(names: tuple[str, str], left: Sequence[Ranked], right: Sequence[Rank
 def _move(after: int | None, before: int | None, apart: str) -> str:
     if after is None or before is None:
         return apart
-    return "=" if after == before else f"▲ {before - after}" if after < before else f"▼ {after - before}"
+    return "stays" if after == before else f"▲ {before - after}" if after < before else f"▼ {after - before}"
 
 
 def _column(name: str, pins: Sequence[Ranked], moves: Sequence[str], levels: Levels) -> Column:

@@ -1,7 +1,8 @@
-"""What the model saw of every Pin that was answered with, kept as Parquet: impressions for the next training run.
+"""What the model saw of every Pin that was answered with, kept as Parquet for the next training run.
 
 Answers wait in a bounded queue for a thread that writes them; when it is full, they are left out and counted, and no
 request waits. A file is there whole or not at all, and a new one is begun every so many rows or seconds.
+`signals/logged.py` reads them.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +24,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from limbeck.errors import InputError
+from limbeck.index.store import Store
 from limbeck.records import PROBABILITIES
 from limbeck.serve import observed
 from limbeck.serve.ranker import Graded, Ranker
+from limbeck.signals.logged import NAMES, VERSIONS
 
 WAITING = 1_000  # answers
 ROWS_PER_FILE = 50_000
 SECONDS_PER_FILE = 60.0
-NAMES = b"features"  # of the schema's metadata: the features' names, as a list in JSON
 SCHEMA = pa.schema(
     [
         ("search_id", pa.string()),
@@ -43,6 +45,7 @@ SCHEMA = pa.schema(
         ("grader", pa.string()),
         *((name, pa.float32()) for name in PROBABILITIES),
         ("vectors", pa.string()),
+        ("text", pa.string()),
         ("features", pa.list_(pa.float32())),
     ]
 )
@@ -58,7 +61,8 @@ class Answer:
     country: str | None
     pins: Sequence[str]
     model: str
-    names: Sequence[str]
+    metadata: Mapping[bytes, str]  # of the file: the features' names, and by which versions they were made
+    texts: Sequence[str | None]  # the digest of what each Pin says; None of live ones
     query_vector: np.ndarray  # (1, d)
     pin_vectors: np.ndarray  # (n, d)
     features: np.ndarray  # (n, f)
@@ -75,8 +79,9 @@ class Answer:
         place = {row: i for i, row in enumerate(seen.rows.tolist())}
         chosen = np.fromiter((place[row] for row in rows.tolist()), np.int64, len(rows))
         return cls(
-            search_id, query, language, country, pins, ranker.model, ranker.store.signals.names, seen.query,
-            ranker.store.vectors_of(rows), seen.features[chosen], seen.probabilities[chosen], datetime.now(UTC),
+            search_id, query, language, country, pins, ranker.model, told_by(ranker.store), ranker.store.said(rows),
+            seen.query, ranker.store.vectors_of(rows), seen.features[chosen], seen.probabilities[chosen],
+            datetime.now(UTC),
         )  # fmt: skip
 
     def table(self) -> pa.Table:
@@ -87,6 +92,7 @@ class Answer:
         columns |= {"pin_id": list(self.pins), "position": list(range(1, count + 1)), "grader": [self.model] * count}
         columns |= dict(zip(PROBABILITIES, self.probabilities.T.tolist()))
         columns["vectors"] = [_digest(self.query_vector[0], vector) for vector in self.pin_vectors]
+        columns["text"] = list(self.texts)
         columns["features"] = list(self.features)
         return pa.table(columns, schema=SCHEMA)
 
@@ -124,12 +130,12 @@ class FeatureLog:
 
     def _write_on(self) -> None:
         held: list[pa.Table] = []
-        names: Sequence[str] = ()
+        told: Mapping[bytes, str] = {}
         until = time.monotonic() + self._seconds
         while True:
             answer, late = self._next(until)
-            if held and (late or answer is None or answer.names != names or sum(map(len, held)) >= self._rows):
-                self._write(pa.concat_tables(held), names)
+            if held and (late or answer is None or answer.metadata != told or sum(map(len, held)) >= self._rows):
+                self._write(pa.concat_tables(held), told)
                 held = []
             if late or not held:
                 until = time.monotonic() + self._seconds
@@ -137,7 +143,7 @@ class FeatureLog:
                 continue
             if answer is None:
                 return
-            names = answer.names
+            told = answer.metadata
             held.append(answer.table())
 
     def _next(self, until: float) -> tuple[Answer | None, bool]:
@@ -147,14 +153,13 @@ class FeatureLog:
         except queue.Empty:
             return None, True
 
-    def _write(self, rows: pa.Table, names: Sequence[str]) -> None:
+    def _write(self, rows: pa.Table, told: Mapping[bytes, str]) -> None:
         """A file, whole or not at all; what cannot be written is counted and said."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
         partial = self._folder / f".{name}.partial"
         try:
             with open(partial, "wb") as file:
-                rows = rows.replace_schema_metadata({NAMES: json.dumps(list(names))})
-                pq.write_table(rows, file, compression="zstd")
+                pq.write_table(rows.replace_schema_metadata(told), file, compression="zstd")
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(partial, self._folder / name)
@@ -164,6 +169,11 @@ class FeatureLog:
                 partial.unlink()
             self.dropped += len(set(rows.column("search_id").to_pylist()))
             observed.log.info(json.dumps({"feature_log": "not written", "reason": str(error)}))
+
+
+def told_by(store: Store) -> Mapping[bytes, str]:
+    """What a file says of the features of its rows, in JSON: their names, and by which versions they were made."""
+    return {NAMES: json.dumps(store.signals.names), VERSIONS: json.dumps(store.versions)}
 
 
 def _digest(*vectors: np.ndarray) -> str:

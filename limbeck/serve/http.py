@@ -66,6 +66,8 @@ async def _engine_down(request: Request, down: Exception) -> Response:
 
 async def _no_route(request: Request, missing: Exception) -> Response:
     assert isinstance(missing, HTTPException)
+    if missing.status_code == 404 and by_person(request):
+        return _error(request, 404, "there is no page at this address", None)
     return _error(request, missing.status_code, missing.detail.lower(), "GET / lists what there is", missing.headers)
 
 

@@ -49,16 +49,16 @@ HasPicture = Callable[[str], bool]
 SIGNALS = {
     "engagement.pin": "clicks and saves of the Pin",
     "engagement.pair": "clicks and saves for this query",
-    "searchsage.query": "the query, as the log knows it",
-    "searchsage.pin": "the Pin, as the log knows it",
-    "searchsage": "the log's likeness of both",
-    "interests.query": "what the query is about",
-    "interests.pin": "what the Pin is about",
-    "interests": "whether both are about the same",
-    "visual.pin": "what the Pin looks like",
-    "visual": "likeness of its picture to the query",
-    "pinsage.pin": "the boards it is on",
-    "pinsage": "likeness of its boards to the query",
+    "searchsage.query": "the query, as learnt from the search log",
+    "searchsage.pin": "the Pin, as learnt from the search log",
+    "searchsage": "how near query and Pin are in the search log",
+    "interests.query": "the topics of the query",
+    "interests.pin": "the topics of the Pin",
+    "interests": "whether query and Pin share topics",
+    "visual.pin": "what its picture looks like",
+    "visual": "how near its picture is to the query",
+    "pinsage.pin": "the boards that it is on",
+    "pinsage": "how near its boards are to the query",
 }
 
 
@@ -172,6 +172,12 @@ def pieces(text: str, spans: Sequence[Span]) -> list[tuple[str, bool]]:
     return [(text[a:b], i % 2 == 1) for i, (a, b) in enumerate(pairwise(bounds)) if b > a]
 
 
+def signed(effect: float) -> str:
+    """By how many levels, with a sign (a true minus) where there is anything to see."""
+    said = f"{effect:+.2f}"
+    return "0.00" if said[1:] == "0.00" else said.replace("-", "−")
+
+
 def named(pin: Pin) -> str:
     """What a Pin is called by."""
     return pin.title or pin.description or pin.pin_id
@@ -187,6 +193,7 @@ _ENVIRONMENT.globals.update(
     site=site,
     bar=bar,
     pieces=pieces,
+    signed=signed,
     named=named,
     asked=asked,
     path=lambda pin_id: quote(pin_id, safe=""),

@@ -30,14 +30,17 @@ class Understander:
     def __init__(
         self, understanding: Understanding, interest: Callable[[str], str | None] = lambda query: None
     ) -> None:
-        self._by, self._interest = understanding, interest
-        self.understand = functools.lru_cache(REMEMBERED)(self._understand)
+        self.words = functools.partial(_words, understanding)  # all that can be told without a model
+        # Of its parts, not of `self`: in a circle with itself, a version that was replaced would stay in memory.
+        self.understand = functools.lru_cache(REMEMBERED)(functools.partial(_understood, understanding, interest))
 
-    def words(self, query: str) -> Understood:
-        """What can be told without a model: all but the interest."""
-        said, by = plain(query), self._by
-        spelled = by.spelling.respelled(said) if by.spelling else None
-        return Understood(said, by.languages.of(said), spelled, None)
 
-    def _understand(self, query: str) -> Understood:
-        return msgspec.structs.replace(self.words(query), interest=self._interest(query))
+def _words(by: Understanding, query: str) -> Understood:
+    """All but the interest."""
+    said = plain(query)
+    spelled = by.spelling.respelled(said) if by.spelling else None
+    return Understood(said, by.languages.of(said), spelled, None)
+
+
+def _understood(by: Understanding, interest: Callable[[str], str | None], query: str) -> Understood:
+    return msgspec.structs.replace(_words(by, query), interest=interest(query))

@@ -6,6 +6,7 @@ days; for pairs that are learnt from, those before the pair was last shown, or j
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
+from limbeck import lookup
+from limbeck.records import empty
 from limbeck.relevance import normalise_query
 from limbeck.signals import window
 from limbeck.signals.rates import COUNTS, Population, columns, measure, numbered, of_pairs, of_pins, summed, weighed
 from limbeck.signals.signal import Group, Side, Signal
 
-VERSION = 1  # raise it when the same log is to give other columns
+VERSION = 2  # raise it when the same log is to give other columns
 COLUMNS = ("click_rate", "long_click_rate", "save_rate", "looks")
 GROUPS: tuple[Group, ...] = (Group("engagement.pin", "pin", COLUMNS), Group("engagement.pair", "pair", COLUMNS))
 POPULATION = "population.json"
@@ -33,36 +36,33 @@ class Engagement(Signal):
     def __init__(self, folder: Path, pin_ids: Sequence[str]) -> None:
         """Open what `build` wrote; Pins are known by their place in `pin_ids`."""
         self.population = Population.load(folder / POPULATION)
-        self._pins = len(pin_ids)
-        names, found = pa.array(pin_ids, pa.string()), feather.read_table(folder / "pairs.arrow")
-        query = found.column("query").combine_chunks().dictionary_encode()
-        self._query = {q: number for number, q in enumerate(query.dictionary.to_pylist())}
-        row = pc.index_in(found.column("pin_id"), names)
-        known = pc.is_valid(row).to_numpy()
-        key = query.indices.to_numpy()[known].astype(np.int64) * self._pins + row.drop_null().to_numpy()
-        order, nothing = np.argsort(key, kind="stable"), np.zeros((1, len(COUNTS)))
-        self._key, self._pair = key[order], np.concatenate([_counts(found)[known][order], nothing])
-        found = feather.read_table(folder / "pins.arrow")
-        place = pc.fill_null(pc.index_in(names, found.column("pin_id")), -1).to_numpy()
-        self._pin = np.concatenate([np.concatenate([_counts(found), nothing])[place], nothing])
+        known = feather.read_table(folder / "pins.arrow", memory_map=True).column("pin_id")
+        place = pc.fill_null(pc.index_in(pa.array(pin_ids, pa.string()), known), -1).to_numpy()
+        self._own, self._pins = np.append(place, -1).astype(np.int64), len(known)  # of no Pin: the last
+        self._query = lookup.open(folder, "queries")
+        self._key, self._pin, self._pair = (
+            np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("keys", "pins", "pairs")
+        )
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
         """As `Signal.columns`."""
-        place = _found(self._key, _keys(self._query, queries, asked, rows, self._pins))
-        return columns(self._pin[rows], self._pair[place], self.population)
+        own = self._own[rows]
+        place = _found(self._key, _keys(self._query, queries, asked, own, self._pins))
+        return columns(_wide(self._pin[own]), _wide(self._pair[place]), self.population)
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`; of pairs, only those that were ever seen are worked out."""
+        own = self._own[rows]
         if side == "pin":
-            return of_pins(self._pin[rows], self.population)
+            return of_pins(_wide(self._pin[own]), self.population)
         found = np.full((len(rows), len(COLUMNS) if side == "pair" else 0), np.nan, dtype=np.float32)
         number = self._query.get(normalise_query(query))
-        if side == "pair" and number is not None:
-            place = _found(self._key, np.where(rows >= 0, number * self._pins + rows, -1))
+        if side == "pair" and number >= 0:
+            place = _found(self._key, np.where(own >= 0, number * self._pins + own, -1))
             seen = np.flatnonzero(place >= 0)
-            found[seen] = of_pairs(self._pin[rows[seen]], self._pair[place[seen]], self.population)
+            found[seen] = of_pairs(_wide(self._pin[own[seen]]), _wide(self._pair[place[seen]]), self.population)
         return found
 
 
@@ -101,19 +101,49 @@ class Before(Signal):
 def build(exposures: Sequence[Path], days: int, out: Path) -> None:
     """Write into `out` what the log says at large, and the counts of every Pin and pair in its last `days` days.
 
-    Shards of the exposures are read one after the other, a few times; one is in memory at a time.
+    Shards of the exposures are read one after the other, a few times; one is in memory at a time, and of each pair 24
+    bytes. A Pin is in one shard alone. Counts are mapped when they are read; the last row is of what was never shown.
     """
     population = measure(exposures)
     population.save(out / POPULATION)
-    for file, names in (("pins.arrow", ["pin_id"]), ("pairs.arrow", ["pin_id", "query"])):
-        schema = pa.schema([*((n, pa.string()) for n in names), *((c, pa.float32()) for c in COUNTS)])
-        with pa.ipc.new_file(out / file, schema) as writer:
-            for rows in map(pq.read_table, exposures):
-                recent = rows.filter(pc.greater(rows.column("day"), population.last_day - days))
-                key, first = numbered(recent, names)
-                sums = summed(key, weighed(recent, population.examination), len(first)).astype(np.float32)
-                keys = [recent.column(n).take(pa.array(first)).combine_chunks() for n in names]
-                writer.write_table(pa.Table.from_arrays([*keys, *map(pa.array, sums.T)], schema=schema))
+    numbers: dict[str, int] = {}  # of queries
+    parts = [_Part.of(_recent(rows, population, days), population, numbers) for rows in map(pq.read_table, exposures)]
+    parts.append(_Part.of(empty("exposures"), population, numbers))
+    names = pa.concat_arrays([part.names for part in parts])
+    begins = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
+    key = np.concatenate([part.query * len(names) + part.pin + begin for part, begin in zip(parts, begins)])
+    order, nothing = np.argsort(key, kind="stable"), np.zeros((1, len(COUNTS)), np.float32)
+    feather.write_feather(pa.table({"pin_id": names}), out / "pins.arrow", "uncompressed")
+    lookup.save(list(numbers), out, "queries")
+    np.save(out / "keys.npy", key[order], allow_pickle=False)
+    of_pairs = np.concatenate([part.of_pairs for part in parts])[order]
+    np.save(out / "pairs.npy", np.concatenate([of_pairs, nothing]), allow_pickle=False)
+    np.save(out / "pins.npy", np.concatenate([*(part.of_pins for part in parts), nothing]), allow_pickle=False)
+
+
+def _recent(rows: pa.Table, population: Population, days: int) -> pa.Table:
+    return rows.filter(pc.greater(rows.column("day"), population.last_day - days))
+
+
+class _Part(NamedTuple):
+    """What one shard says: its Pins, query and Pin of its pairs by number (n,), counts (n, 4) of pairs and of Pins."""
+
+    names: pa.Array
+    query: np.ndarray
+    pin: np.ndarray
+    of_pairs: np.ndarray
+    of_pins: np.ndarray
+
+    @classmethod
+    def of(cls, rows: pa.Table, population: Population, numbers: dict[str, int]) -> "_Part":
+        """Of these rows; queries that have no number yet get the next ones."""
+        counts = weighed(rows, population.examination)
+        (pin, pins), (pair, pairs) = numbered(rows, ["pin_id"]), numbered(rows, ["pin_id", "query"])
+        asked = rows.column("query").take(pa.array(pairs)).to_pylist()
+        query = np.fromiter((numbers.setdefault(q, len(numbers)) for q in asked), np.int64, len(asked))
+        names = pa.concat_arrays([pa.array([], pa.string()), *rows.column("pin_id").take(pa.array(pins)).chunks])
+        sums = (summed(number, counts, len(of)).astype(np.float32) for number, of in ((pair, pairs), (pin, pins)))
+        return cls(names, query, pin[pairs], *sums)
 
 
 def before(
@@ -139,7 +169,7 @@ def before(
 
 
 def _keys(
-    number: Mapping[str, int], queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, pins: int
+    number: Mapping[str, int] | lookup.Lookup, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, pins: int
 ) -> np.ndarray:
     """One number for each pair of a query that has a number and of a known Pin; −1 for others."""
     query = np.asarray([number.get(normalise_query(q), -1) for q in queries], dtype=np.int64)[asked]
@@ -154,5 +184,6 @@ def _found(keys: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return np.where(keys[place] == asked, place, -1)
 
 
-def _counts(table: pa.Table) -> np.ndarray:
-    return np.stack([table.column(c).to_numpy() for c in COUNTS], axis=1).astype(np.float64)
+def _wide(counts: np.ndarray) -> np.ndarray:
+    """Counts as they are worked with."""
+    return counts.astype(np.float64)

@@ -1,6 +1,7 @@
 """All that is known of a (query, Pin) besides vectors: match features, then the columns of every signal there is."""
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from limbeck.remembered import Remembered
-from limbeck.signals import match_index
+from limbeck.signals import engagement, match_index
 from limbeck.signals.engagement import Before, Engagement
 from limbeck.signals.interests import Interests
 from limbeck.signals.match_index import MatchIndex
@@ -31,6 +32,7 @@ OPTIONAL = (
     "signals/visual",
 )
 LEARNT = OPTIONAL[1:]  # vectors: a student understands those alone that it was trained on
+MATCH = "match"  # the part of the features that are no signal's
 QUERIES = 20_000  # whose vectors by the visual model are kept
 
 
@@ -41,6 +43,9 @@ class Joined:
         self.match, self._signals = match, signals
         self.groups = tuple(group for signal in signals for group in signal.groups)
         self.names = (*match.names, *(name for group in self.groups for name in group.names))
+        begins = np.cumsum([len(match.names), *(len(_names(signal)) for signal in signals)]).tolist()
+        of_signals = {_called(s): (a, b) for s, (a, b) in zip(signals, itertools.pairwise(begins))}
+        self.parts = {MATCH: (0, len(match.names)), **of_signals}  # where the columns of each begin and end
 
     @property
     def engagement(self) -> Engagement | None:
@@ -62,9 +67,14 @@ class Joined:
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Features of row-aligned queries and Pins, float32 (n, f)."""
-        place: dict[str, int] = {}
-        asked = np.fromiter((place.setdefault(q, len(place)) for q in queries), np.int64, len(queries))
-        return self._beside(self.match.pairs(queries, rows), list(place), asked, rows)
+        return self._beside(self.match.pairs(queries, rows), *_numbered(queries), rows)
+
+    def of_part(self, part: str, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
+        """The columns of one of `parts`, of row-aligned queries and Pins: float32 (n, f)."""
+        if part == MATCH:
+            return self.match.pairs(queries, rows)
+        signal = next(signal for signal in self._signals if _called(signal) == part)
+        return signal.columns(*_numbered(queries), rows)
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """Those features that tell of one side alone, of a query and many Pins: float32 (n, f).
@@ -104,6 +114,22 @@ class Joined:
         return np.concatenate([matched, *(s.columns(queries, asked, rows, base) for s in self._signals)], axis=1)
 
 
+def _names(signal: Signal) -> list[str]:
+    return [name for group in signal.groups for name in group.names]
+
+
+def _called(signal: Signal) -> str:
+    """A signal's name, with which the names of its groups begin."""
+    return signal.groups[0].name.partition(".")[0]
+
+
+def _numbered(queries: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """The distinct ones of some queries, and the number of each (n,)."""
+    place: dict[str, int] = {}
+    asked = np.fromiter((place.setdefault(q, len(place)) for q in queries), np.int64, len(queries))
+    return list(place), asked
+
+
 class _OfOthers(Signal):
     """A signal to which Pins are unknown but for what they say, or known as others."""
 
@@ -127,14 +153,28 @@ def open(ws: Workspace, read: Read, past: pa.Table | None = None) -> Joined:
     return Joined(match, list(_signals(ws, match.pin_ids, read, past)))
 
 
+def versions(ws: Workspace) -> dict[str, str]:
+    """By part, what its columns mean: columns of one version, of the same texts, are told by the same rules and models.
+
+    What is counted, words and clicks alike, goes on being counted under one version; what is learnt is learnt anew.
+    """
+    found = {MATCH: str(match_index.VERSION)}
+    if ws.has("signals/engagement"):
+        found["engagement"] = f"{engagement.VERSION}, {_window(ws)} days"
+    return found | {name.rpartition("/")[2]: ws.digest(name) for name in LEARNT if ws.has(name)}
+
+
+def _window(ws: Workspace) -> int:
+    return int(ws.manifest("signals/engagement").made.settings["window_days"])
+
+
 def _signals(ws: Workspace, pin_ids: Sequence[str], read: Read, past: pa.Table | None) -> Iterator[Signal]:
     if ws.has("signals/engagement"):
         folder = ws.folder("signals/engagement")
         if past is None:
             yield Engagement(folder, pin_ids)
         else:
-            days = ws.manifest("signals/engagement").made.settings["window_days"]
-            yield Before(folder, ws.shards("exposures"), past, pin_ids, days)
+            yield Before(folder, ws.shards("exposures"), past, pin_ids, _window(ws))
     if ws.has("signals/searchsage"):
         yield SearchSage(ws.folder("signals/searchsage"), pin_ids, read)
     if ws.has("signals/pinsage"):

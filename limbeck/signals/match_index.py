@@ -9,8 +9,9 @@ import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import pyarrow as pa
 
@@ -21,6 +22,7 @@ from limbeck.signals.tokens import MOST_CHARACTERS, surfaces, terms_of
 from limbeck.signals.vocabulary import Numbers, Vocabulary
 
 VERSION = 3  # raise it when the same texts are to give another index: workspaces then rebuild theirs
+SAID = "said.npy"  # the digests of what the Pins say, as numbers: of those that have one
 SAMPLED = 100_000  # Pins whose number of terms is counted
 REMEMBERED = 4_096  # queries whose terms are kept
 
@@ -102,9 +104,10 @@ class MatchIndex:
 class _Builder:
     """Numbers terms as they come and collects them Pin by Pin."""
 
-    def __init__(self) -> None:
-        self.number: dict[str, int] = {}
-        self.frequency: list[int] = []
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        """Terms that are `known` have the first numbers, in their order."""
+        self.number: dict[str, int] = {term: number for number, term in enumerate(known)}
+        self.frequency = [0] * len(self.number)
         self._known: dict[str, list[int]] = {}  # of surfaces that are one term: nearly all, often met again
         self._tokens, self._offsets = array("i"), array("q")
 
@@ -146,20 +149,98 @@ class _Builder:
         return numbers
 
 
-def build(pin_texts: Iterable[pa.Table], out: Path) -> None:
-    """Write the index of Pins (batches of the pin_texts table) into the folder `out`."""
-    builder, pins = _Builder(), []
+def build(pin_texts: Iterable[pa.Table], out: Path, before: Path | None = None) -> None:
+    """Write the index of Pins (batches of the pin_texts table) into the folder `out`.
+
+    Of Pins that say what they said in an index `before`, the terms are taken from there: the bytes are the same.
+    """
+    old = _Old.open(before) if before is not None and (before / SAID).exists() else None
+    builder, pins, said = _Builder(old.terms if old else ()), list[str](), [np.zeros(0, np.uint64)]
+    same = [np.zeros(0, np.int64)]  # the row of each Pin in the old index; −1 where it is read anew
     for batch in pin_texts:
-        pins += batch.column("pin_id").to_pylist()
-        for row in batch.select(list(FIELDS)).to_pylist():
+        ids = batch.column("pin_id").to_pylist()
+        pins += ids
+        said.append(np.asarray([int(digest or "0", 16) for digest in batch.column("digest").to_pylist()], np.uint64))
+        same.append(old.rows(ids, said[-1]) if old else np.full(len(ids), -1))
+        for row in batch.select(list(FIELDS)).filter(pa.array(same[-1] < 0)).to_pylist():
             builder.add(row)
-    found = builder.terms()
+    found, frequency, terms = builder.terms(), np.asarray(builder.frequency, dtype=np.int64), list(builder.number)
+    if old:
+        found, frequency, terms = _laid(old, found, terms, np.concatenate(same))
     for name, values in found._asdict().items():
         np.save(out / f"{name}.npy", values, allow_pickle=False)
-    np.save(out / "frequency.npy", np.asarray(builder.frequency, dtype=np.int64), allow_pickle=False)
-    lookup.save(list(builder.number), out, "terms")
+    np.save(out / "frequency.npy", frequency, allow_pickle=False)
+    np.save(out / SAID, np.concatenate(said), allow_pickle=False)
+    lookup.save(terms, out, "terms")
     lookup.save(pins, out, "pins")
     (out / "statistics.json").write_text(json.dumps({"mean_lengths": _mean_lengths(found)}), encoding="utf-8")
+
+
+class _Old(NamedTuple):
+    """An index that is to be made anew: its Pins, the digests of what they said, their terms."""
+
+    pins: lookup.Lookup
+    said: np.ndarray
+    terms: list[str]
+    tokens: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def open(cls, folder: Path) -> "_Old":
+        said, tokens, offsets = (
+            np.asarray(np.load(folder / file, mmap_mode="r")) for file in (SAID, "tokens.npy", "offsets.npy")
+        )
+        terms = lookup.open(folder, "terms").texts.to_pylist()
+        return cls(lookup.open(folder, "pins"), said, terms, tokens, offsets)
+
+    def rows(self, pin_ids: Sequence[str], said: np.ndarray) -> np.ndarray:
+        """The rows of Pins that say the same, int64 (n,); −1 for others, and where no digest says what they say."""
+        rows = self.pins.rows(pin_ids)
+        known = np.append(self.said, np.uint64(0))[rows]
+        return np.where((rows >= 0) & (known == said) & (said > 0), rows, -1)
+
+
+def _laid(old: _Old, new: Terms, terms: list[str], same: np.ndarray) -> tuple[Terms, np.ndarray, list[str]]:
+    """Terms of Pins, of old ones by their row in `same` and of new ones in their order, as if all had been read now.
+
+    Old and new tokens number the `terms` alike; they are numbered anew, in the order in which Pins say them.
+    """
+    kept = old.offsets[same[same >= 0]]
+    tokens = np.empty(int((kept[:, -1] - kept[:, 0]).sum()) + len(new.tokens), np.int32)
+    offsets = np.empty((len(same), old.offsets.shape[1]), np.int64)
+    first, frequency = np.empty(len(terms), np.int64), np.zeros(len(terms), np.int64)
+    sides = (old.tokens, old.offsets, np.asarray(new.tokens), np.asarray(new.offsets))
+    count = _lay(same, *sides, (tokens, offsets, first, frequency))
+    said = [terms[number] for number in first[:count].tolist()]
+    return Terms(tokens, offsets, *grams.spellings(grams.of(said))), frequency[:count], said
+
+
+@numba.njit(cache=True, nogil=True)
+def _lay(same, old_tokens, old_offsets, new_tokens, new_offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill `out`: tokens, offsets, of each term's new number the old one, in how many Pins it is. Returns the terms."""
+    tokens, offsets, first, frequency = out
+    number, last = np.full(len(first), -1, np.int64), np.full(len(first), -1, np.int64)
+    count, end, fresh = 0, 0, 0
+    for pin in range(len(same)):
+        old = same[pin] >= 0
+        row = same[pin] if old else fresh
+        bounds = old_offsets[row] if old else new_offsets[row]
+        fresh += 0 if old else 1
+        for field in range(len(bounds)):
+            offsets[pin, field] = end + bounds[field] - bounds[0]
+        for place in range(bounds[0], bounds[-1]):
+            token = old_tokens[place] if old else new_tokens[place]
+            term = token & ~APART
+            if number[term] < 0:
+                number[term] = count
+                first[count] = term
+                count += 1
+            if last[number[term]] != pin:
+                last[number[term]] = pin
+                frequency[number[term]] += 1
+            tokens[end] = np.int32(number[term]) | (token & APART)
+            end += 1
+    return count
 
 
 def open(folder: Path) -> MatchIndex:

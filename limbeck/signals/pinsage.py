@@ -15,7 +15,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from limbeck.remembered import Remembered
-from limbeck.signals.sage import QUERIES, products, unit, vectors
+from limbeck.signals.sage import QUERIES, Pins, unit
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 SIZE = 32
@@ -62,14 +62,14 @@ class PinSage(Signal):
         """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
         self.convolution = convolution = Convolution.load(folder)
         self._asked = Remembered(lambda queries: convolution.alone(read(queries)), QUERIES)
-        self._pins = np.concatenate([vectors(folder, pin_ids), np.full((1, SIZE), np.nan, np.float32)])
+        self._pins = Pins(folder, pin_ids)
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
         """As `Signal.columns`."""
         query = self._asked(queries)[asked] if queries else np.zeros((0, SIZE), np.float32)
-        pin = self._pins[rows]
+        pin = self._pins.of(rows)
         if base is not None:
             pin = np.where((rows < 0)[:, None], self.convolution.alone(base), pin)
         return np.concatenate([pin, np.einsum("nd,nd->n", query, pin)[:, None]], axis=1)
@@ -77,5 +77,5 @@ class PinSage(Signal):
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
         if side == "pair":
-            return products(self._pins, np.where(rows < 0, len(self._pins) - 1, rows), self._asked([query])[0])
-        return self._pins[rows] if side == "pin" else np.zeros((len(rows), 0), np.float32)
+            return self._pins.products(rows, self._asked([query])[0])
+        return self._pins.of(rows) if side == "pin" else np.zeros((len(rows), 0), np.float32)

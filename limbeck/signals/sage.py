@@ -53,6 +53,29 @@ class Towers:
         return unit(base @ straight.T + np.maximum(base @ weight.T + bias, 0) @ out.T)
 
 
+class Pins:
+    """Vectors of Pins as they lie on the disk. In memory is only where each one's is."""
+
+    def __init__(self, folder: Path, pin_ids: Sequence[str]) -> None:
+        """Those that a folder has of Pins, which are known by their place in `pin_ids`."""
+        known = feather.read_table(folder / "pins.arrow").column("pin_id")
+        self._vectors = np.asarray(np.load(folder / "pins.npy", mmap_mode="r"))
+        row = pc.fill_null(pc.index_in(pa.array(pin_ids, pa.string()), known), -1).to_numpy()
+        self._row = np.append(row, -1).astype(np.int32)  # and that of no Pin, which is the last
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Vectors of the Pins in these places (n,), float32 (n, SIZE); NaN where there is none, as of place −1."""
+        row = self._row[rows]
+        if not len(self._vectors):
+            return np.full((len(row), self._vectors.shape[1]), np.nan, np.float32)
+        return np.where((row >= 0)[:, None], self._vectors[row], np.float32(np.nan))
+
+    def products(self, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Inner products of the Pins in these places (n,) and a vector (SIZE,): float32 (n, 1); NaN where none is."""
+        found: np.ndarray = _products(self._vectors, self._row[rows], vector)
+        return found
+
+
 class SearchSage(Signal):
     """The cosine of a query and a Pin, and the vectors of both, as a signal."""
 
@@ -66,14 +89,14 @@ class SearchSage(Signal):
         """Open what was trained; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
         self.towers = towers = Towers.load(folder)
         self._asked = Remembered(lambda queries: towers.queries(read(queries)), QUERIES)
-        self._pins, self._row = _mapped(folder, pin_ids)
+        self._pins = Pins(folder, pin_ids)
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
     ) -> np.ndarray:
         """As `Signal.columns`."""
         query = self._asked(queries)[asked] if queries else np.zeros((0, SIZE), np.float32)
-        pin = _taken(self._pins, self._row[rows])
+        pin = self._pins.of(rows)
         if base is not None:
             pin = np.where((rows < 0)[:, None], self.towers.pins(base), pin)
         return np.concatenate([query, pin, np.einsum("nd,nd->n", query, pin)[:, None]], axis=1)
@@ -81,34 +104,18 @@ class SearchSage(Signal):
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
         if side == "pin":
-            return _taken(self._pins, self._row[rows])
+            return self._pins.of(rows)
         asked = self._asked([query])
-        return asked.repeat(len(rows), axis=0) if side == "query" else products(self._pins, self._row[rows], asked[0])
+        return asked.repeat(len(rows), axis=0) if side == "query" else self._pins.products(rows, asked[0])
 
 
 def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
     """Vectors of Pins, float32 (n, SIZE); NaN for Pins that had no text when they were made."""
-    found, row = _mapped(folder, pin_ids)
-    return _taken(found, row[:-1])
-
-
-def _mapped(folder: Path, pin_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors as they lie on the disk, and where each Pin's is: −1 for those that had no text; one more, −1."""
-    known = feather.read_table(folder / "pins.arrow").column("pin_id")
-    found = np.asarray(np.load(folder / "pins.npy", mmap_mode="r"))
-    row = pc.fill_null(pc.index_in(pa.array(pin_ids, pa.string()), known), -1).to_numpy()
-    return found, np.append(row, -1).astype(np.int32)
-
-
-def _taken(found: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Rows of the vectors; NaN where there is none."""
-    if not len(found):
-        return np.full((len(row), found.shape[1]), np.nan, np.float32)
-    return np.where((row >= 0)[:, None], found[row], np.float32(np.nan))
+    return Pins(folder, pin_ids).of(np.arange(len(pin_ids)))
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
-def products(found, rows, query):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _products(found, rows, query):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Inner products of rows of the vectors and the query's (n, 1); NaN where there is none."""
     out = np.full((len(rows), 1), np.nan, np.float32)
     for i in range(len(rows)):

@@ -15,7 +15,7 @@ from limbeck.progress import track
 from limbeck.records import empty
 from limbeck.settings import Student
 from limbeck.student.model import TOWER, create_tower, load_tower
-from limbeck.student.vectors import Vectors
+from limbeck.student.vectors import Vectors, lists
 
 
 class Encoder:
@@ -75,12 +75,12 @@ def shards(
         part = texts.slice(begin, rows_per_shard)
         pins, wanted = part.column("pin_id").to_pylist(), part.column("digest").to_pylist()
         old = np.asarray([digests.get(p) == d for p, d in zip(pins, wanted)], dtype=bool)
-        found: list[np.ndarray | None] = [None] * len(pins)
-        for i, vector in zip(np.flatnonzero(old), known.of([p for p, o in zip(pins, old) if o])):
-            found[i] = vector
-        for i, vector in zip(np.flatnonzero(~old), vectors_of(part.filter(pa.array(~old)))):
-            found[i] = vector
-        return pa.table({"pin_id": pins, "digest": wanted, "vector": pa.array(found, pa.list_(pa.float32()))})
+        vectors = vectors_of(part.filter(pa.array(~old))) if not old.all() else known.matrix[:0]
+        found = np.empty((len(pins), (vectors if len(vectors) else known.matrix).shape[1]), np.float32)
+        found[~old] = vectors
+        if old.any():  # else the known ones may be of another size
+            found[old] = known.of([p for p, o in zip(pins, old) if o])
+        return pa.table({"pin_id": pins, "digest": wanted, "vector": lists(found)})
 
     count = max(1, -(-texts.num_rows // rows_per_shard))
     return {f"{i:05d}": functools.partial(make, i * rows_per_shard) for i in range(count)}

@@ -60,17 +60,18 @@ class Segment:
 
 
 def compose(pin_texts: pa.Table, settings: Text, tokenizer: Tokenizer | None) -> pa.Table:
-    """The composed text of each row of `pin_texts`: pin_id, text, and the text's digest.
+    """The composed text of each row of `pin_texts`.
 
     Without a tokenizer, words and signs are counted. One that truncates or pads is copied first, which takes a while.
     """
-    tokenizer = _plain(tokenizer)
+    tokenizer, wanted = _plain(tokenizer), records.schema("composed")
     texts: list[str] = []
     for start in range(0, len(pin_texts), _PINS_AT_ONCE):
         rows = pin_texts.slice(start, _PINS_AT_ONCE).select(list(SHARES)).to_pylist()
         texts += _render([_segments(row, settings) for row in rows], settings.max_tokens, tokenizer)
-    columns = {"pin_id": pin_texts.column("pin_id"), "text": texts, "digest": [digest_of(t) for t in texts]}
-    return pa.table(columns, schema=records.schema("composed"))
+    columns = {"text": texts, "digest": [digest_of(t) for t in texts]}
+    columns |= {"pin_id": pin_texts.column("pin_id"), "said": pin_texts.column("digest")}
+    return pa.table(columns).select(wanted.names).cast(wanted)
 
 
 def compose_one(fields: Mapping[str, object], settings: Text, tokenizer: Tokenizer | None) -> str:

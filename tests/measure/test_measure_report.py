@@ -5,7 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import chromium
 import pytest
+from longer import longer
 from PIL import Image
 
 from limbeck import settings
@@ -133,6 +135,33 @@ def test_the_page_holds_what_it_was_given(contents, evaluation):
         "linear",
     ):
         assert wanted in text
+    assert "people" not in text  # whose labels were held out, it is not told
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(360, "dark"), (1600, "light"), longer(360, "light"), longer(1600, "dark")]
+)
+def test_the_page_fits_has_landmarks_and_can_be_read(browser, contents, tmp_path, width, scheme):
+    (tmp_path / "report.html").write_text(render(contents), encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    complaints = []
+    page.on("console", lambda said: complaints.append(said.text))
+    page.goto((tmp_path / "report.html").as_uri())
+    for closed in page.locator("summary").all():
+        closed.press("Enter")
+    assert chromium.faults(page) == complaints == []
+    page.close()
+
+
+def test_in_print_all_of_a_table_is_on_the_paper(browser, contents, tmp_path):
+    (tmp_path / "report.html").write_text(render(contents), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 718, "height": 1000}, color_scheme="dark")  # A4 less its margins
+    page.goto((tmp_path / "report.html").as_uri())
+    page.emulate_media(media="print")
+    assert chromium.faults(page) == []
+    assert page.eval_on_selector_all(".scroll > table", "all => all.filter(t => t.offsetWidth > 718).length") == 0
+    assert not page.get_by_role("navigation").is_visible()
+    page.close()
 
 
 def test_optional_parts_may_be_missing(evaluation):
@@ -141,6 +170,17 @@ def test_optional_parts_may_be_missing(evaluation):
     ids = {a["id"] for _, a in page.tags if "id" in a}
     assert ids.isdisjoint({"curve", "segments", "ceiling", "mistakes", "problems", "run"})
     assert {"verdict", "graders", "confusion", "reliability", "method"} <= ids
+
+
+def test_that_no_problem_was_found_is_said(contents):
+    assert "None: rows refer to what is there" in render(dataclasses.replace(contents, problems=()))
+    assert "None: rows refer" not in render(contents)
+
+
+def test_what_graders_are_is_told_of_those_that_are_there(contents):
+    html = render(dataclasses.replace(contents, about={"good": "The <best> one.", "absent": "Not here."}))
+    assert "The &lt;best&gt; one." in html
+    assert "Not here." not in html
 
 
 def test_unknown_numbers_are_dashes(labelled):

@@ -16,8 +16,8 @@ QUERIES = ("red sofa", "<b>lamp</b>", "мебель", "=HYPERLINK(1)")
 HOSTILE = "<script>alert(1)</script> {{ 7 * 7 }}"
 PINS = {
     f"pin{i}": {
-        "title": HOSTILE if i == 0 else None if i == 1 else f"Title {i}",
-        "description": f"What Pin {i} says",
+        "title": HOSTILE if i == 0 else None if i in (1, 5) else f"Title {i}",
+        "description": None if i == 5 else f"What Pin {i} says",
         "image": f"{i}.png" if i % 2 else None,
         "link": None,
         "language": ("en", None)[i % 2],

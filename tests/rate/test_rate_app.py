@@ -1,6 +1,8 @@
 """The desk over HTTP: who gets in, what raters are shown, what is kept, and what no request can do."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 
 from limbeck.rate import app, export, page
 from limbeck.rate.store import ADMIN
+from limbeck.relevance import LEVEL_NAMES, LEVELS
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
@@ -200,6 +203,33 @@ def test_pages_fetch_scripts_and_styles_from_here_alone(ana, admin):
             assert found.headers["content-type"].startswith(page.STATIC[name].kind)
 
 
+def test_guidelines_are_a_file_that_can_be_edited_while_the_desk_is_open(ana, tmp_path):
+    assert "<h1>Guide</h1>" in ana.get("/").text
+    (tmp_path / "guide.md").write_text("## Sofas\n\n> *red sofa* → a red sofa", encoding="utf-8")
+    text = ana.get("/").text
+    assert "<h2>Sofas</h2>" in text
+    assert "<em>red sofa</em> → a red sofa" in text
+    assert "Guide</h1>" not in text
+
+
+def test_the_guidelines_that_come_along_have_an_example_for_every_level():
+    said = Path(page.__file__).with_name("guidelines.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\*\*(\d) – (.+?)\.\*\*.*?^> ", said, re.S | re.M) == [
+        (str(level), LEVEL_NAMES[level]) for level in sorted(LEVELS, reverse=True)
+    ]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/admin/nothing.csv", "/pictures/0123456789abcdef"])
+def test_a_person_is_told_on_a_page_what_a_script_is_told_in_json(admin, path):
+    for_person = admin.get(path, headers={"accept": "text/html,*/*;q=0.8"})
+    assert "There is no page at this address." in for_person.text
+    assert '<a href="/">' in for_person.text
+    assert for_person.headers["content-security-policy"] == page.HEADERS["Content-Security-Policy"]
+    for_script = admin.get(path)
+    assert for_script.status_code == for_person.status_code == 404
+    assert for_script.json() == {"error": "not found"}
+
+
 # -- the administrator --
 
 
@@ -220,6 +250,7 @@ def test_the_overview_shows_conflicts_and_what_is_settled_stays_settled(admin, s
 
 def test_files_are_for_the_administrator_to_take(admin, ana):
     assert admin.get("/admin/judgments.csv").status_code == 409
+    assert "judgments.csv" not in admin.get("/admin").text
     pair = next(p for p in ahead(ana))
     for one in ahead(ana):
         send(ana, rating(one["pair"], 3))
@@ -228,5 +259,6 @@ def test_files_are_for_the_administrator_to_take(admin, ana):
         assert answer.status_code == 200
         assert "attachment" in answer.headers["content-disposition"]
         assert answer.content
+    assert 'href="/admin/judgments.csv"' in admin.get("/admin").text
     assert pair["pair"] not in admin.get("/admin/judgments.csv").text
     assert admin.get("/admin/ratings.sqlite").status_code == 404

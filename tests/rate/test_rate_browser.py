@@ -1,5 +1,7 @@
 """The desk as people meet it: in a real browser, by keys and by touch, with and without a connection."""
 
+import time
+
 import chromium
 import pytest
 from longer import longer
@@ -124,6 +126,29 @@ def test_without_a_connection_it_goes_on_and_catches_up(server, visit):
 
 
 @pytest.mark.long
+def test_a_minute_without_a_connection_is_caught_up_with(server, visit):
+    page = visit("rater11")
+    page.wait_for_selector("#pair:not([hidden])")
+    page.context.set_offline(True)
+    begun, seen = time.monotonic(), []
+    while time.monotonic() - begun < 65:
+        seen += press(page, "12345"[len(seen) % 5])
+        page.wait_for_timeout(2_000)
+    assert len(set(seen)) == len(seen) > 10
+    assert answers(server, "rater11") == []
+    page.context.set_offline(False)
+    saved(page)
+    assert [level for _, _, level, _ in answers(server, "rater11")].count(1) == -(-len(seen) // 5)
+    assert len(answers(server, "rater11")) == len(seen)
+
+
+def test_a_pin_without_words_says_so(visit):
+    page = visit("rater10")
+    seen = press(page, "3" * 48)
+    assert {title for _, title in seen} >= {"This Pin says nothing", "Title 2"}
+
+
+@pytest.mark.long
 def test_what_was_not_sent_when_the_page_closed_is_sent_when_it_opens(server, visit):
     page = visit("rater4")
     page.wait_for_selector("#pair:not([hidden])")
@@ -169,13 +194,17 @@ def test_all_pairs_can_be_rated_and_the_end_is_said(server, visit):
 @pytest.mark.parametrize(
     ("width", "scheme"), [(360, "dark"), (1600, "light"), longer(360, "light"), longer(1600, "dark")]
 )
-def test_pages_fit_have_landmarks_and_can_be_read(visit, width, scheme):
+def test_pages_fit_have_landmarks_and_can_be_read(server, visit, width, scheme):
     look = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     for person, main in (("rater7", "#pair:not([hidden])"), (ADMIN, "#raters")):
         page = visit(person, **look)
         page.wait_for_selector(main)
         assert chromium.faults(page) == []
         assert page.complaints == []
+    for address in ("/enter#of-nobody", "/nothing"):
+        page.goto(server.url + address)
+        page.wait_for_selector("main p:not(:has-text('Opening'))")
+        assert chromium.faults(page) == []
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ from limbeck.recipe_file import read
 from limbeck.records import INPUTS, KEYS, RECORDS, schema
 from limbeck.workspace import Workspace
 
-ASKED_FOR = ("pictures", "generated_captions", "image_vectors", "interests")  # by [captions], [visual], or one's own
+ASKED_FOR = ("pictures", "generated_captions", "image_vectors", "interests", "logged")  # by settings, or one's own
 TABLES = [table for table in RECORDS if table not in ASKED_FOR]
 MODELS = {"models/teacher", "models/student", "models/student-30", "models/student-human"}
 INDEXES = {

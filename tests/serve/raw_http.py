@@ -127,7 +127,9 @@ async def sent(port, data, chance, patience, is_whole):
             writer.transport.abort()
             return []
         return await _answers(reader, writer, patience, is_whole)
-    except ConnectionError:  # it was hung up on, as senders of nonsense are
+    except TimeoutError:
+        raise
+    except OSError:  # it was hung up on, as senders of nonsense are
         return []
     finally:
         writer.close()

@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from fixed import Fixed
 from longer import longer
+from on_a_port import serving
 
 from limbeck import listening
 from limbeck.serve import app
@@ -144,6 +145,22 @@ def test_where_an_answer_takes_long_the_page_says_so(browser, url):
         page.keyboard.type("red sofa")
         page.keyboard.press("Enter")
         page.locator(".waiting").wait_for()
+
+
+def test_where_there_was_no_time_to_grade_the_page_says_so(browser, ranker):
+    hurried = app.create(Fixed(ranker), Serve(candidates=40, results=5, seconds=1e-9))
+    with serving(hurried) as url, opened(browser, f"{url}/?q=red+sofa", viewport={"width": 360, "height": 740}) as page:
+        assert "Nothing could be graded this time" in page.get_by_role("status").first.inner_text()
+        assert page.locator(".pin").count() == 5
+        assert page.locator(".pin .badge").count() == 0
+        assert chromium.faults(page) == []
+
+
+def test_a_result_leads_to_its_own_page_wherever_it_is_clicked(browser, url):
+    with opened(browser, f"{url}/?q=red+sofa", viewport={"width": 1200, "height": 900}) as page:
+        page.locator(".pin").first.click(position={"x": 40, "y": 40})  # on its picture
+        page.wait_for_selector(".whole")
+        assert "/pins/" in page.url
 
 
 def test_lines_begin_and_end_at_their_rows(browser, url):

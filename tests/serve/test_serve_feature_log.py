@@ -13,8 +13,10 @@ from starlette.testclient import TestClient
 from limbeck.errors import InputError
 from limbeck.records import PROBABILITIES
 from limbeck.serve import app, feature_log
-from limbeck.serve.feature_log import NAMES, SCHEMA, FeatureLog
-from limbeck.settings import Serve
+from limbeck.serve.feature_log import SCHEMA, FeatureLog
+from limbeck.settings import Recipe, Serve, TableMapping
+from limbeck.signals.logged import NAMES, VERSIONS
+from limbeck.sources import mapped
 from limbeck.student.grade import StudentGrader
 
 QUERIES = ("red sofa", "wedding dress", "a cup that nobody has", "oak shelf")
@@ -65,7 +67,7 @@ def test_what_was_answered_is_kept_and_offline_grades_are_the_same(following, st
     np.testing.assert_allclose(grader.grade(rows), online, atol=1e-6)
 
 
-def test_the_features_are_those_that_training_would_compute(following, store, tmp_path):
+def test_the_features_are_those_that_training_would_compute(following, store, workspace, tmp_path):
     log = FeatureLog(tmp_path / "seen")
     with service(following, log) as client:
         answered(client, log)
@@ -81,6 +83,10 @@ def test_the_features_are_those_that_training_would_compute(following, store, tm
         zip(zip(*(rows.column(c).to_pylist() for c in ("query", "pin_id"))), rows.column("vectors").to_pylist())
     )
     assert len(set(digests.values())) == len(digests)
+    assert json.loads(rows.schema.metadata[VERSIONS]) == store.versions
+    assert set(store.versions) == set(store.signals.parts)
+    said = dict(zip(*(workspace.table("pin_texts").column(c).to_pylist() for c in ("pin_id", "digest"))))
+    assert rows.column("text").to_pylist() == [said[pin] for pin in rows.column("pin_id").to_pylist()]
 
 
 def test_live_pins_are_kept_as_all_others(following, tmp_path):
@@ -89,7 +95,24 @@ def test_live_pins_are_kept_as_all_others(following, tmp_path):
         client.post("/v1/pins", json={"put": [{"id": "new", "title": "red sofa"}]})
         client.post("/v1/rerank", json={"query": "red sofa", "documents": [{"id": "new"}, {"id": "pin05"}]})
         log.close()
-    assert set(read(tmp_path / "seen").column("pin_id").to_pylist()) == {"new", "pin05"}
+    rows = read(tmp_path / "seen")
+    assert set(rows.column("pin_id").to_pylist()) == {"new", "pin05"}
+    assert [row["pin_id"] for row in rows.to_pylist() if row["text"] is None] == ["new"]
+
+
+def test_the_log_may_be_mapped_as_impressions(following, tmp_path):
+    log = FeatureLog(tmp_path / "seen")
+    with service(following, log) as client:
+        answered(client, log)
+    columns = ("search_id", "searched_at", "country", "language", "query", "pin_id", "position")
+    mapping = TableMapping(
+        files=("seen/*.parquet",),
+        columns={name: name for name in columns},
+        constants={"user_id": "-", "clicked": False, "saved": False},
+    )
+    recipe = Recipe("mine", tables={"impressions": (mapping,)}, folder=tmp_path)
+    rows = pa.concat_tables(shard() for shard in mapped.shards(recipe, "impressions").values())
+    assert rows.select(columns).equals(read(tmp_path / "seen").select(columns).cast(rows.select(columns).schema))
 
 
 def test_files_are_begun_anew_when_they_are_full(following, tmp_path):

@@ -61,7 +61,7 @@ def test_a_pins_own_page_says_all_it_says_and_why(client, ranker):
     text = shown(client, "/pins/pin30?q=red+sofa")
     assert "<mark>red</mark>" in text
     for said in ranker.why("red sofa", "pin30").sources:
-        assert f"{said.effect:+.2f}" in text
+        assert page.signed(said.effect) in text
         assert said.source.replace("_", " ") in text
     assert f"{ranker.rerank('red sofa', ['pin30'])[0].expected_level:.2f}" in text
     assert "clicks and saves of the Pin" in text
@@ -180,6 +180,27 @@ def test_the_student_of_another_workspace_stands_beside_this_ones(workspace, sto
     assert beside.first("student (before)", "red sofa", 5, 500) == ranker.search("red sofa", 5, 500)
 
 
+def test_whoever_is_lost_is_led_to_the_search_page(client):
+    text = shown(client, "/nothing", 404)
+    assert "There is no page at this address" in text
+    assert '<a href="/">Search page</a>' in text
+    assert client.get("/nothing", headers={"accept": "*/*"}).json()["remedy"] == "GET / lists what there is"
+
+
+def test_a_result_leads_to_its_own_page_and_to_where_it_links(client, ranker):
+    text = shown(client, "/?q=red+sofa")
+    for pin in ranker.search("red sofa", 50, 500):
+        assert f'<a href="/pins/{pin.pin_id}?q=red+sofa">' in text
+        assert (f'href="{pin.link}"' in text) == (page.site(pin.link) is not None)
+
+
+@pytest.mark.parametrize(
+    ("effect", "said"), [(0.214, "+0.21"), (-0.03, "−0.03"), (0.004, "0.00"), (-0.004, "0.00"), (0.0, "0.00")]
+)
+def test_an_effect_has_a_sign_where_there_is_any(effect, said):
+    assert page.signed(effect) == said
+
+
 def test_a_pin_that_is_not_there(client):
     assert "Unknown Pins: &#39;nobody&#39;" in shown(client, "/pins/nobody", 404)
 
@@ -208,7 +229,7 @@ def test_workspaces_that_would_read_the_same_are_refused(workspace):
 
 def test_what_people_said_is_beside_what_was_found(client):
     text = shown(client, "/compare?q=red+sofa&left=student&right=student")
-    assert "people: 5.0" in text or "people: 1.0" in text
+    assert "label 5.0" in text or "label 1.0" in text
     assert "nDCG@10" in text
 
 

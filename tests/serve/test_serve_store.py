@@ -47,7 +47,7 @@ def test_a_document_is_composed_as_pins_are(store, workspace):
 
 def test_documents_are_composed_by_the_settings_that_pins_were(copy):
     table = copy.table("composed")
-    made = copy.made_from([], sources=("title",), max_tokens=3)
+    made = copy.made_from([], rendering={"sources": ("title",), "max_tokens": 3})
     copy.write_table("composed", made, {"00000": lambda: table})
     assert Store.open(copy).compose({"title": "red sofa red sofa", "caption": "tea"}) == "red sofa red"
 

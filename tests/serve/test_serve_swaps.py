@@ -24,9 +24,7 @@ from limbeck.workspace import Made, Workspace
 
 PINS = [f"pin{i:02d}" for i in range(20)]
 DOCUMENTS = [{"id": pin} for pin in PINS]
-PAUSE = (
-    2  # times as long as an answer takes, a client waits with its next request: newer versions have to be opened, too
-)
+PAUSE = 8  # times as long as an answer takes, a client waits: most of the time goes into opening versions
 SETTLED = 50  # swaps after which a version more may leave nothing more behind
 GROWN = 64  # MiB
 

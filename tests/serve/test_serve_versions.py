@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import gc
 import shutil
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -73,6 +75,32 @@ def test_a_new_student_takes_over_with_its_own_vectors(versions, copy):
     assert answers(versions.ranker) == answers(Ranker(Store.open(copy))) != before
     assert versions.ranker.model == Store.open(copy).model
     assert versions.look() is None
+
+
+def test_a_version_that_was_replaced_is_let_go_of_without_waiting_for_the_collector(versions):
+    ranker = versions.ranker
+    ranker.search("red soffa", 10, 40)
+    store = ranker.store
+    parts = (
+        ranker,
+        store,
+        store.student,
+        store.signals,
+        store.lexical,
+        store.catalogue,
+        store.texts,
+        store.understanding,
+    )
+    gone = [weakref.ref(part) for part in parts]
+    del ranker, store, parts
+    gc.collect()
+    gc.disable()
+    try:
+        versions._seen = ()  # as if a run had left it
+        assert versions.look() == "taken"
+        assert [part() for part in gone] == [None] * len(gone)
+    finally:
+        gc.enable()
 
 
 def test_a_student_whose_vectors_are_not_there_yet_has_to_wait(versions, copy):

@@ -1,5 +1,9 @@
 """The index: the same offline, online and in bulk; the same bytes; nothing in it that can run."""
 
+import json
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,6 +13,7 @@ from match_worlds import any_pin, opened, passing_index, pin_texts
 
 from limbeck import lookup
 from limbeck.signals import grams, match_index
+from limbeck.workspace import digest_of
 
 WORDS = ["oak", "table", "oaktable", "lamp", "lapm", "12", "1/2", "deck", "over", "deckover", "黒猫", "grün", "zebra"]
 PINS = [
@@ -96,6 +101,44 @@ def test_the_same_pins_make_the_same_bytes_however_they_are_batched(tmp_path):
     files = sorted(f.name for f in (tmp_path / "a").iterdir())
     assert files == sorted(f.name for f in (tmp_path / "b").iterdir())
     assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+
+
+def said(pins):
+    """Rows of pin_texts with the digests of what they say, by pin_id → fields."""
+    rows = pin_texts(pins.values(), pins)
+    digests = [digest_of(json.dumps(fields, sort_keys=True)) for fields in pins.values()]
+    return rows.set_column(rows.column_names.index("digest"), "digest", pa.array(digests, pa.string()))
+
+
+CATALOGUES = st.dictionaries(st.sampled_from("abcdefgh"), pin, max_size=6)
+
+
+@given(CATALOGUES, CATALOGUES)
+def test_over_an_index_before_it_is_the_same_bytes_as_anew(first, second):
+    with tempfile.TemporaryDirectory() as folder:
+        before, over, anew = (Path(folder, name) for name in ("before", "over", "anew"))
+        for out in (before, over, anew):
+            out.mkdir()
+        match_index.build([said(first)], before)
+        match_index.build([said(second).slice(0, 2), said(second).slice(2)], over, before)
+        match_index.build([said(second)], anew)
+        for file in anew.iterdir():
+            assert (over / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_only_pins_that_say_something_else_are_read(tmp_path, monkeypatch):
+    for name in ("before", "over", "unknown"):
+        (tmp_path / name).mkdir()
+    pins = {"a": {"title": "red sofa"}, "b": {"title": "oak"}}
+    match_index.build([said(pins)], tmp_path / "before")
+    read, add = [], match_index._Builder.add
+    monkeypatch.setattr(match_index._Builder, "add", lambda self, row: read.append(row["title"]) or add(self, row))
+    match_index.build(
+        [said({**pins, "b": {"title": "elm"}, "c": {"title": "ash"}})], tmp_path / "over", tmp_path / "before"
+    )
+    assert read == ["elm", "ash"]
+    match_index.build([pin_texts(pins.values(), pins)], tmp_path / "unknown", tmp_path / "over")
+    assert read[2:] == ["red sofa", "oak"]  # no digest says what they say
 
 
 def test_the_folder_holds_no_pickle(tmp_path):

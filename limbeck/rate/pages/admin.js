@@ -11,17 +11,27 @@ function say(name, words) {
   state.textContent = words;
 }
 
+// What finds an element again when its part of the page was made anew.
+function way(element) {
+  const { pair, level } = element.dataset;
+  if (!pair) return `[href="${element.getAttribute("href")}"]`;
+  return level ? `[data-pair="${pair}"][data-level="${level}"]` : `[data-pair="${pair}"]`;
+}
+
+function renew(html) {
+  const held = live.contains(document.activeElement) && way(document.activeElement);
+  const across = live.querySelector(".wide").scrollLeft;
+  live.innerHTML = html; // rendered by the desk with everything escaped
+  live.querySelector(".wide").scrollLeft = across;
+  if (held) live.querySelector(held)?.focus();
+}
+
 async function refresh() {
   const answer = await fetch("/admin/live");
   if (!answer.ok) throw new Error((await answer.json()).error);
   const html = await answer.text();
-  if (html !== before) {
-    const { pair, level } = document.activeElement.dataset;
-    live.innerHTML = html; // rendered by the desk with everything escaped
-    before = html;
-    const again = level ? `[data-pair="${pair}"][data-level="${level}"]` : `[data-pair="${pair}"]`;
-    if (pair) live.querySelector(again)?.focus();
-  }
+  if (html !== before) renew(html);
+  before = html;
   say("calm", "Live");
 }
 
