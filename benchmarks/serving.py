@@ -216,7 +216,10 @@ def service(workspace: Path, replicas: int) -> Iterator[Servers]:
 def _ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout
     events = (json.loads(line) for line in process.stdout)
-    return next(event for event in events if event.get("event") == "ready")
+    ready = next((event for event in events if event.get("event") == "ready"), None)
+    if ready is None:
+        raise SystemExit("the service ended before it was ready: `limbeck serve` says why")
+    return ready
 
 
 async def floor(requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
