@@ -220,7 +220,10 @@ def service(root: Path) -> Iterator[tuple[int, tuple[str, int]]]:
     assert process.stdout
     try:
         events = (json.loads(line) for line in process.stdout)
-        url = urlsplit(next(event["url"] for event in events if event.get("event") == "ready"))
+        ready = next((event for event in events if event.get("event") == "ready"), None)
+        if ready is None:
+            sys.exit((root.parent / "service.log").read_text(encoding="utf-8"))
+        url = urlsplit(ready["url"])
         yield process.pid, (str(url.hostname), int(url.port or 80))
     finally:
         processor = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[11:13]
