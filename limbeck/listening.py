@@ -80,7 +80,11 @@ def listen(host: str, port: int, section: str) -> socket.socket:
     """A listening socket; `InputError` where the address that the recipe's `section` gives cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        door = socket.create_server((host, port), family=family)
+        # What it accepts inherits it. Otherwise the end of an answer waits until the client has acknowledged its
+        # beginning, which clients that keep connections do 40 ms later.
+        door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return door
     except (OSError, OverflowError) as error:
         remedy = f"Choose another host or port under [{section}]"
         raise InputError(f"cannot listen on {host}, port {port}: {error}", remedy=remedy) from None

@@ -44,7 +44,7 @@ from limbeck.serve.messages import (
     read_rerank,
     read_search,
     read_similar,
-    result,
+    results,
 )
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.observed import Observed
@@ -176,8 +176,8 @@ class Service:
         by_id = [said["pin_id"] for said in answered if "pin_id" in said]
         self._logged(request, (asked.query, None, None), ranker, seen, by_id)
         shown = documents if asked.return_documents else [None] * len(documents)
-        results = [result(graded, shown[graded.index]) for graded in ranked]
-        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, results))
+        found = results(ranked, [shown[graded.index] for graded in ranked])
+        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, found))
 
     async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:
         candidates, ranker = self._settings.candidates, self._versions.ranker

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
 from limbeck.relevance import LEVELS
@@ -194,16 +195,24 @@ def read_similar(parameters: Mapping[str, str], most: int) -> SimilarRequest:
     return request
 
 
-def result(graded: RankedDocument, document: str | Document | None) -> RerankResult:
-    """A graded document as it is answered, with the document where it was asked for."""
-    shown = Document(text=document) if isinstance(document, str) else UNSET if document is None else document
-    expected = graded.expected_level
-    return RerankResult(graded.index, relevance_score(expected), graded.level, expected, graded.probabilities, shown)
+def results(ranked: Sequence[RankedDocument], documents: Sequence[str | Document | None]) -> list[RerankResult]:
+    """Graded documents as they are answered, row by row, with the documents that are to be shown."""
+    scores = relevance_scores([graded.expected_level for graded in ranked])
+    return [
+        RerankResult(graded.index, score, graded.level, graded.expected_level, graded.probabilities, _shown(document))
+        for graded, score, document in zip(ranked, scores, documents)
+    ]
 
 
-def relevance_score(expected_level: float) -> float:
+def _shown(document: str | Document | None) -> Document | UnsetType:
+    return Document(text=document) if isinstance(document, str) else UNSET if document is None else document
+
+
+def relevance_scores(expected_levels: Sequence[float]) -> list[float]:
     """Level 1 is 0, level 5 is 1."""
-    return round(min(max((expected_level - 1) / 4, 0.0), 1.0), 6)
+    laid = (np.asarray(expected_levels, dtype=np.float64) - 1) / 4
+    found: list[float] = laid.clip(0, 1).round(6).tolist()
+    return found
 
 
 def decoded(body: bytes, kind: type[T], example: str) -> T:

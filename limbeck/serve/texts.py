@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from limbeck.serve.messages import MAX_DOCUMENTS, Query, check_query, decoded, relevance_score
+from limbeck.serve.messages import MAX_DOCUMENTS, Query, check_query, decoded, relevance_scores
 from limbeck.serve.ranker import RankedDocument
 
 EXAMPLE = 'Send {"query": "…", "texts": ["…", "…"]}'
@@ -52,11 +52,12 @@ def read_texts(body: bytes) -> TextsRequest:
 
 def answer(ranked: Sequence[RankedDocument], asked: TextsRequest) -> list[TextsResult]:
     """All texts, most relevant first."""
+    levels = [graded.expected_level for graded in ranked]
     return [
         TextsResult(
             index=graded.index,
-            score=graded.expected_level if asked.raw_scores else relevance_score(graded.expected_level),
+            score=score,
             text=asked.texts[graded.index] if asked.return_text else UNSET,
         )
-        for graded in ranked
+        for graded, score in zip(ranked, levels if asked.raw_scores else relevance_scores(levels))
     ]

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from limbeck.serve import app, openapi
 from limbeck.serve.cache import Caches
-from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, relevance_score
+from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, relevance_scores
 from limbeck.serve.understand import Understood
 from limbeck.settings import Serve
 from limbeck.student.grade import StudentGrader
@@ -222,7 +222,8 @@ def _is_text(*texts):
 
 
 def test_relevance_scores_lie_between_0_and_1():
-    assert [relevance_score(e) for e in (0.99999, 1.0, 3.0, 5.0, 5.00001)] == [0, 0, 0.5, 1, 1]
+    assert relevance_scores([0.99999, 1.0, 3.0, 5.0, 5.00001]) == [0, 0, 0.5, 1, 1]
+    assert relevance_scores([]) == []
 
 
 # -- the rest --

@@ -65,6 +65,13 @@ def test_a_process_serves_until_it_is_told_to_stop(served, ranker, redis):
     assert "Traceback" not in process.stderr.read()
 
 
+def test_nothing_that_is_sent_waits_for_what_was_sent_before():
+    with listening.listen("127.0.0.1", 0, "serve") as door, socket.create_connection(door.getsockname()):
+        accepted, _ = door.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_port_in_use_is_a_clear_line():
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
