@@ -100,7 +100,7 @@ def stand(root: Path, count: int, settings: Student, queries: list[str], world: 
         "digest": "benchmark",
         "understanding": Understanding(None, Languages()),
     }
-    left = ("lexical", "statistics", "nearest", "texts", "boards", "tokenizer", "text")
+    left = ("lexical", "statistics", "nearest", "texts", "boards", "tokenizer", "text", "versions")
     return Store(**dict.fromkeys(left), **parts), batches
 
 
