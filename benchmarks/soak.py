@@ -31,6 +31,7 @@ from urllib.parse import quote, urlsplit
 from limbeck.workspace import Workspace
 
 SETTLED, SAMPLES = 0.05, 100  # the share of requests before which memory may grow; how often it is looked at
+SECONDS = 20.0  # after which it is looked at in any case
 AT_ONCE = 8  # requests of one connection
 LIVE, QUERIES = 300, 2_400  # different ids of Pins that are changed; different queries, more than are cached
 RECIPE = "[world]\n[serve]\nport = 0\ncached_queries = 2_000\n"
@@ -193,12 +194,12 @@ async def ask(address: tuple[str, int], requests: Requests, tally: Tally) -> Non
 
 
 async def watch(pid: int, tally: Tally) -> None:
-    """Look at the memory each time another hundredth of the requests was answered, and say how far it is."""
-    begun, due = time.perf_counter(), 0
+    """Look at the memory after each hundredth of the requests, and every so many seconds; say how far it is."""
+    begun, due, late = time.perf_counter(), 0, 0.0
     while not tally.done:
-        if tally.answered >= due:
+        if tally.answered >= due or time.perf_counter() >= late:
             _look(pid, tally, begun)
-            due += tally.most // SAMPLES
+            due, late = tally.answered + tally.most // SAMPLES, time.perf_counter() + SECONDS
         await asyncio.sleep(0.05)
     _look(pid, tally, begun)
 
@@ -220,7 +221,10 @@ def service(root: Path) -> Iterator[tuple[int, tuple[str, int]]]:
     assert process.stdout
     try:
         events = (json.loads(line) for line in process.stdout)
-        url = urlsplit(next(event["url"] for event in events if event.get("event") == "ready"))
+        ready = next((event for event in events if event.get("event") == "ready"), None)
+        if ready is None:
+            sys.exit((root.parent / "service.log").read_text(encoding="utf-8"))
+        url = urlsplit(ready["url"])
         yield process.pid, (str(url.hostname), int(url.port or 80))
     finally:
         processor = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[11:13]
