@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from limbeck import processes, tracking, training
 from limbeck.batches import TokenBudgetSampler, lengths_of
 from limbeck.errors import InputError
+from limbeck.progress import say
 from limbeck.relevance import from_columns
 from limbeck.settings import Teacher, Tracking
 from limbeck.teacher import adapters, heads, temperature
@@ -25,6 +26,9 @@ from limbeck.teacher.grade import TeacherGrader
 from limbeck.teacher.model import create, keep_head_exact
 
 NO_TRACKING = Tracking()
+LEARNT = (
+    0.98  # of the loss of one who says the same of every pair: a teacher that stays above has learnt next to nothing
+)
 
 
 def train(
@@ -70,7 +74,7 @@ def train(
         if settings.lora:
             adapters.merge(model)
         keep_head_exact(heads.plain(model)).save_pretrained(str(out), create_model_card=False)
-        _calibrate(out, judged["valid"], {"steps": steps, "best_step": trainer.state.best_global_step})
+        _calibrate(out, judged, {"steps": steps, "best_step": trainer.state.best_global_step})
 
 
 class Trainer(CrossEncoderTrainer):
@@ -116,18 +120,34 @@ def _dataset(rows: pa.Table, settings: Teacher) -> datasets.Dataset:
     return datasets.Dataset.from_dict({**columns, "label": _target(rows, settings).tolist()})
 
 
-def _calibrate(folder: Path, valid: pa.Table, notes: dict[str, Any]) -> None:
+def _calibrate(folder: Path, judged: dict[str, pa.Table], notes: dict[str, Any]) -> None:
     """Fit the temperature on the validation pairs, as they are graded in bulk; note in `training.json` what it did."""
+    valid = judged["valid"]
     grader = TeacherGrader(folder, pa.table({"pin_id": [], "text": []}))
     graded = grader.grade_texts(valid.column("query").to_pylist(), valid.column("text").to_pylist())
     chosen = temperature.fit(graded, from_columns(valid))
     temperature.apply(folder, chosen)
+    same = np.broadcast_to(from_columns(judged["train"]).mean(axis=0), graded.shape)
     losses = {
-        name: temperature.cross_entropy(graded, from_columns(valid), t)
-        for name, t in (("before", 1), ("after", chosen))
+        name: temperature.cross_entropy(answers, from_columns(valid), t)
+        for name, answers, t in (("before", graded, 1), ("after", graded, chosen), ("shares alone", same, 1))
     }
+    if losses["after"] > LEARNT * losses["shares alone"]:
+        _warn(losses)
     noted = {**notes, "validation_pairs": valid.num_rows, "temperature": chosen, "validation_loss": losses}
     (folder / "training.json").write_text(json.dumps(noted, indent=1), encoding="utf-8")
+
+
+def _warn(losses: dict[str, float]) -> None:
+    """Say that the teacher is of no use: the run goes on, as text match and signals may still make a student."""
+    say(
+        "warning",
+        f"  [yellow]the teacher has learnt next to nothing[/]: its validation loss is {losses['after']:.3f}, and "
+        f"{losses['shares alone']:.3f} of one who says the same of every pair. Give it more epochs, smaller batches "
+        "(teacher.tokens_per_batch), or another learning_rate",
+        what="the teacher has learnt next to nothing",
+        **losses,
+    )
 
 
 def _sampler(

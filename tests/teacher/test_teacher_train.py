@@ -1,11 +1,14 @@
 """The teacher learns from human levels, and says what is missing."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 import toy_trainings
 from toy_task import judged, pins
 
+from limbeck import progress
 from limbeck.errors import InputError
 from limbeck.relevance import from_columns
 from limbeck.settings import Teacher
@@ -25,6 +28,17 @@ def test_training_lowers_the_loss_on_other_queries(learned, tiny_encoder, tmp_pa
     share = from_columns(judged("train")).mean(axis=0)
     guess = -(valid * np.log(np.maximum(share, 1e-9))).sum(axis=1).mean()  # the best without looking at the Pin
     assert loss(learned, judged("valid")) < 0.7 * guess < guess < loss(tmp_path / "untrained", judged("valid"))
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(0.0, True), (5e-3, False)])
+def test_a_teacher_that_has_learnt_nothing_is_told(rate, warned, tiny_encoder, tmp_path, capsys):
+    progress.choose("json")
+    try:
+        toy_trainings.teacher(tiny_encoder, tmp_path / "out", tmp_path / "scratch", epochs=10, learning_rate=rate)
+    finally:
+        progress.choose("quiet")
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert [e["what"] for e in said if e["event"] == "warning"] == warned * ["the teacher has learnt next to nothing"]
 
 
 def test_only_safetensors_and_plain_text_are_saved(learned):
