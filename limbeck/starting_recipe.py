@@ -62,16 +62,22 @@ days = 30
 heldout_pairs = 2_000
 
 [text]
-max_tokens = 56
+max_tokens = 52
 
 [teacher]
+pooling = "mean"                # as all-MiniLM was trained: [CLS] needs many more steps than there are here
 epochs = 1
 learning_rate = 2e-4
+dropout = 0.0
 tokens_per_batch = 2_000
 
 [labels]
 per_human_label = 2             # a hundred in real use
 
 [student]
+max_tokens = 40
 epochs = 8
+
+[measure]
+attacked_pairs = 12
 """
