@@ -28,7 +28,8 @@ def verdict(evaluation: Evaluation) -> list[str]:
             f"{gain}{_how_sure(against, evaluation)}: it could be chance.",
         ]
     rest = [] if lead.runner_up == evaluation.baseline else [_next(evaluation)]
-    return [f"{_first(lead.leader)} wins.", f"{gain}{_how_sure(against, evaluation)}.", *rest]
+    how = "wins" if sure(lead.lead, evaluation.confidence) else "leads"
+    return [f"{_first(lead.leader)} {how}.", f"{gain}{_how_sure(against, evaluation)}.", *rest]
 
 
 def _next(evaluation: Evaluation) -> str:

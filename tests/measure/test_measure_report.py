@@ -247,14 +247,14 @@ def test_pictures_are_small_and_damaged_ones_are_left_out(tmp_path: Path):
     assert EDGE < 300
 
 
-def verdict_of(evaluation, leader, runner_up, p, p_holm):
-    """The verdict were `leader` first, with these p-values."""
+def verdict_of(evaluation, leader, runner_up, p, p_holm, ahead=None):
+    """The verdict were `leader` first, with these p-values; `ahead`: that of its lead, if another."""
     comparison = Comparison(Estimate(0.05, 0.01, 0.09), p, p_holm)
     graders = [
         dataclasses.replace(g, against_baseline=dict.fromkeys(g.against_baseline, comparison))
         for g in evaluation.graders
     ]
-    lead = Lead(leader, runner_up, dataclasses.replace(comparison, p_holm=None))
+    lead = Lead(leader, runner_up, dataclasses.replace(comparison, p=ahead or p, p_holm=None))
     return " ".join(wording.verdict(dataclasses.replace(evaluation, graders=graders, lead=lead)))
 
 
@@ -264,6 +264,8 @@ def test_the_verdict_says_how_sure_it_is(evaluation):
     assert (
         "is 0.050 above poor (95% interval +0.010 to +0.090; p = 0.002). Fair follows 0.050 behind (p = 0.002)." in won
     )
+    leads = verdict_of(evaluation, "good", "fair", 0.002, 0.06, ahead=0.4)  # who only leads has not won
+    assert leads.startswith("Good leads.") and leads.endswith("which could be chance.")
     assert verdict_of(evaluation, "good", "poor", 0.2, 0.6).endswith("p = 0.20): it could be chance.")
     assert "comes first, but not surely" in verdict_of(evaluation, "good", "fair", 0.08, 0.2)
     assert verdict_of(evaluation, "poor", "fair", 0.2, None).startswith("No grader beats poor.")
