@@ -24,7 +24,10 @@ def read(path: Path) -> Recipe:
         return parse(path.read_text(encoding="utf-8-sig"), path)  # some editors begin a file with a byte-order mark
     except FileNotFoundError:
         raise InputError("no such recipe", file=path, remedy="`limbeck init` writes one to start from") from None
-    except (UnicodeDecodeError, IsADirectoryError) as error:
+    except IsADirectoryError:
+        remedy = "Name the TOML file that the run was made by, and a workspace with --workspace"
+        raise InputError("a folder, not a recipe", file=path, remedy=remedy) from None
+    except UnicodeDecodeError as error:
         raise InputError(f"not a TOML file: {error}", file=path) from None
 
 

@@ -71,7 +71,7 @@ MISTAKES = {
     "unknown option": (["run", "--fast", "recipe.toml"], "--fast"),
     "no recipe": (["run"], "'RECIPE'"),
     "recipe that is not there": (["run", "nowhere.toml"], "nowhere.toml: no such recipe"),
-    "recipe that is a folder": (["run", "."], ".: not a TOML file"),
+    "recipe that is a folder": (["run", "."], ".: a folder, not a recipe"),
     "not TOML": (["run", "broken.toml"], "broken.toml: not a TOML file"),
     "unknown key": (["run", "misspelt.toml"], "unknown key 'student.epoch'; did you mean 'epochs'?"),
     "world too small": (["run", "small.toml"], "world.pins is 3. The least is 100"),
