@@ -265,7 +265,8 @@ def test_the_verdict_says_how_sure_it_is(evaluation):
         "is 0.050 above poor (95% interval +0.010 to +0.090; p = 0.002). Fair follows 0.050 behind (p = 0.002)." in won
     )
     leads = verdict_of(evaluation, "good", "fair", 0.002, 0.06, ahead=0.4)  # who only leads has not won
-    assert leads.startswith("Good leads.") and leads.endswith("which could be chance.")
+    assert leads.startswith("Good leads.")
+    assert leads.endswith("which could be chance.")
     assert verdict_of(evaluation, "good", "poor", 0.2, 0.6).endswith("p = 0.20): it could be chance.")
     assert "comes first, but not surely" in verdict_of(evaluation, "good", "fair", 0.08, 0.2)
     assert verdict_of(evaluation, "poor", "fair", 0.2, None).startswith("No grader beats poor.")
