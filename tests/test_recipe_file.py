@@ -281,7 +281,7 @@ def test_a_judge():
 def test_files_that_cannot_be_recipes(tmp_path):
     with pytest.raises(InputError, match=r"none\.toml: no such recipe\. `limbeck init` writes one"):
         recipe_file.read(tmp_path / "none.toml")
-    with pytest.raises(InputError, match="not a TOML file"):
+    with pytest.raises(InputError, match="a folder, not a recipe"):
         recipe_file.read(tmp_path)
     (tmp_path / "latin.toml").write_bytes('name = "Stühle"\n[world]'.encode("latin-1"))
     with pytest.raises(InputError, match=r"latin\.toml: not a TOML file"):

@@ -6,7 +6,7 @@ from the table alone, and left out without it.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -116,18 +116,32 @@ def _else(told: np.ndarray | None, likely: np.ndarray) -> np.ndarray:
     return likely if told is None else np.where(told.sum(axis=1, keepdims=True) > 0, told, likely)
 
 
+def _of_queries(models: Models, read: Read, place: Mapping[str, int], told: Classes, queries: Sequence[str]) -> Classes:
+    """Classes of queries, as the table says, else as the model does."""
+    known = np.asarray([place.get(normalise_query(query), -1) for query in queries])
+    return models.classes(read(queries)).replaced(known >= 0, told.take(known))
+
+
+def _of_one(of_queries: Callable[[Sequence[str]], Classes], query: str) -> Classes:
+    return of_queries([query])
+
+
 class Interests(Signal):
     """The classes of the query, those of the Pin, and how far they agree, as a signal."""
 
     def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
         """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
-        self._read, self.models = read, Models.load(folder)
+        self.models = Models.load(folder)
         self.names = msgspec.json.decode((folder / SUMMARY).read_bytes(), type=Summary).names
         _, self._pins = classes.load(folder / "pins.arrow", pin_ids)
-        asked, self._told = classes.load(folder / "queries.arrow")
-        self._asked = {query: row for row, query in enumerate(asked)}
+        asked, told = classes.load(folder / "queries.arrow")
+        place = {query: row for row, query in enumerate(asked)}
         self._laid = self._columns(self._pins)
-        self._of_query = functools.lru_cache(QUERIES)(lambda query: self.of_queries([query]))
+        # Of its parts, not of `self`: in a circle with itself, what was replaced would stay in memory.
+        self.of_queries: Callable[[Sequence[str]], Classes] = functools.partial(
+            _of_queries, self.models, read, place, told
+        )
+        self._of_query = functools.lru_cache(QUERIES)(functools.partial(_of_one, self.of_queries))
         columns = (*map(str, range(self.models.places.shape[1])), *(["shopping"] if self.models.shopping else []))
         self.groups: tuple[Group, ...] = (
             Group("interests.query", "query", columns),
@@ -160,11 +174,6 @@ class Interests(Signal):
         """The likeliest class of a query, where it is likelier than all others together."""
         found = self._of_query(query)
         return self.names[found.number[0, 0]] if found.share[0, 0] > LIKELY else None
-
-    def of_queries(self, queries: Sequence[str]) -> Classes:
-        """Classes of queries, as the table says, else as the model does."""
-        known = np.asarray([self._asked.get(normalise_query(query), -1) for query in queries])
-        return self.models.classes(self._read(queries)).replaced(known >= 0, self._told.take(known))
 
     def _agreement(self, asked: Classes, rows: np.ndarray) -> np.ndarray:
         """As `agreement` with the one query, (n, 1): each class of a Pin is as much as the query has of it."""

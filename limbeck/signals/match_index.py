@@ -7,7 +7,7 @@ import copy
 import functools
 import json
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ class MatchIndex:
         self._pins = _terms(folder)
         statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
         self._mean_lengths = np.asarray(statistics["mean_lengths"], dtype=np.float32)
-        self._asked = functools.lru_cache(REMEMBERED)(self._ask)
+        self._asked = _remembering(self._vocabulary, self._number)
 
     @property
     def pin_ids(self) -> list[str]:
@@ -55,9 +55,6 @@ class MatchIndex:
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Features of one query and many Pins, float32 (n, f), named by `names`."""
         return features(self._asked(query), self._pins, self._mean_lengths, rows, np.array([0, len(rows)]))
-
-    def _ask(self, query: str) -> Queries:
-        return self._vocabulary.ask([query], self._number)
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Features of row-aligned queries and Pins, float32 (n, f)."""
@@ -87,7 +84,7 @@ class MatchIndex:
             builder.add(row)
         other.pins = lookup.of(pin_texts.column("pin_id").combine_chunks())
         other._pins, other._number = builder.terms(), builder.number
-        other._asked = functools.lru_cache(REMEMBERED)(other._ask)
+        other._asked = _remembering(other._vocabulary, other._number)
         return other
 
     @functools.cached_property
@@ -99,6 +96,15 @@ class MatchIndex:
     def ideal(self, query: str) -> float:
         """The BM25 that a query reaches where every term is found once in a text of mean length."""
         return float(self._vocabulary.ask([query]).words["rarity"].sum())
+
+
+def _remembering(vocabulary: Vocabulary, number: Numbers | None) -> Callable[[str], Queries]:
+    """What a query asks for. Of its parts, not of the index: in a circle with itself, that would stay mapped."""
+    return functools.lru_cache(REMEMBERED)(functools.partial(_ask, vocabulary, number))
+
+
+def _ask(vocabulary: Vocabulary, number: Numbers | None, query: str) -> Queries:
+    return vocabulary.ask([query], number)
 
 
 class _Builder:

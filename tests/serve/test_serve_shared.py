@@ -17,7 +17,6 @@ from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
 from limbeck.index.store import Store
-from limbeck.remembered import Remembered
 from limbeck.serve import app
 from limbeck.serve.cache import CachedVectors, Caches
 from limbeck.serve.ranker import Ranker
@@ -322,7 +321,6 @@ def test_a_replica_answers_known_queries_without_a_model(redis, workspace, ranke
         assert [filling.search(query, 5, 20) for query in QUERIES] == expected
         sharing, layers = ranker_over(workspace, remote)
         monkeypatch.setattr(Encoder, "read", None)  # nobody could read anything now
-        monkeypatch.setattr(Remembered, "__call__", None)
         assert [sharing.search(query, 5, 20) for query in QUERIES] == expected
     assert {name: layers[name].misses for name in ("shared_query", "shared_reading")} == {
         "shared_query": 0,

@@ -27,6 +27,7 @@ DOCUMENTS = [{"id": pin} for pin in PINS]
 PAUSE = 8  # times as long as an answer takes, a client waits: most of the time goes into opening versions
 SETTLED = 50  # swaps after which a version more may leave nothing more behind
 GROWN = 64  # MiB
+OPEN = 60  # files of the versions that requests under way still answer by: a leak is as many each few swaps
 
 
 @pytest.fixture(scope="module")
@@ -125,5 +126,5 @@ def test_versions_swap_under_load_and_no_request_fails_or_mixes_them(workspace, 
         f"\n{swaps} swaps, {sum(t.answers for t in asking):,} answers, {time.monotonic() - begun:.0f} s; "
         f"open files {files[0]} and {files[1]}, resident MiB {memory[0]:.0f} and {memory[1]:.0f}"
     )
-    assert files[1] <= files[0] + 20
+    assert files[1] <= files[0] + OPEN
     assert swaps < SETTLED or memory[1] <= memory[0] + GROWN

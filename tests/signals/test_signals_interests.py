@@ -177,7 +177,7 @@ def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(taught, build
     for signal in (taught[0], build()[0]):
         for query in ("q1", "Q5"):
             assert_sides_agree(signal, query.lower(), np.array([81, 3, 120, -1]))
-    monkeypatch.setattr(taught[0], "_read", None)
+    monkeypatch.setattr(taught[0], "_of_query", None)
     assert taught[0].of_side("pin", "", np.array([3, -1])).shape == (2, 6)
 
 
