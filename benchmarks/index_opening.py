@@ -28,8 +28,9 @@ from limbeck.records import schema
 from limbeck.signals import classes, engagement, grams, interests, match_index, pinsage, sage
 from limbeck.signals.classifier import Classifier
 from limbeck.signals.joined import Joined
-from limbeck.signals.match import FIELDS, Terms
+from limbeck.signals.match import FIELDS
 from limbeck.signals.signal import Signal
+from limbeck.signals.terms import Terms
 from limbeck.student.vectors import Vectors
 
 DIMENSIONS, WORDS, TERMS_PER_FIELD = 64, 100_000, 4

@@ -1,4 +1,4 @@
-"""What the student of a run loses where it knows less: cold Pins and queries, shorter vectors, fewer bits.
+"""What the student of a run has with other settings: people's labels or the teacher's, cold Pins, sizes, bits.
 
     python benchmarks/student_variants.py recipes/demo.toml                      # in the workspace of a finished run
     python benchmarks/student_variants.py recipes/demo.toml --sizes 64 128 256 --dropouts 0 0.1
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from limbeck import assembly
+from limbeck import assembly, lineup
 from limbeck.measure.compare import Comparer, estimate
 from limbeck.measure.evaluation import Estimate
 from limbeck.measure.sample import canonical_order, from_truth, ordered_grades
@@ -121,6 +121,17 @@ def cold(run: Run, dropouts: list[float]) -> Grades:
     return found | {"no signals learnt": run.trained(without=True, signal_dropout=0.0).grades()}
 
 
+def weights(run: Run, shares: list[float]) -> Grades:
+    """By the share of people's labels in what is learnt of pairs that people judged, beside the run's teacher."""
+    found: Grades = {"teacher": lineup.grades(run.ws)["teacher"]}
+    for share in shares:
+        student = dataclasses.replace(run.recipe.student, human_weight=share)
+        found[f"human weight {share:g}"] = (
+            Run(dataclasses.replace(run.recipe, student=student), run.ws).trained().grades()
+        )
+    return found
+
+
 def sizes(run: Run, numbers: list[int]) -> Grades:
     """By numbers per vector and bits of each."""
     found: Grades = {}
@@ -163,9 +174,12 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, help="of the run, if not the recipe's")
     parser.add_argument("--dropouts", type=float, nargs="*", default=[0.0, 0.1, 0.3])
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128, 256])
+    parser.add_argument("--human-weights", type=float, nargs="*", default=[0.0, 0.5, 1.0])
     asked = parser.parse_args()
     recipe = read(asked.recipe)
     run = Run(recipe, Workspace(asked.workspace or Path(recipe.workspace or f"workspaces/{recipe.name}")))
+    if asked.human_weights:
+        report(run.truth, weights(run, asked.human_weights), f"human weight {asked.human_weights[0]:g}")
     if asked.dropouts:
         report(run.truth, cold(run, asked.dropouts), f"dropout {asked.dropouts[0]:g}, all signals")
     if asked.sizes:

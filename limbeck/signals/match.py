@@ -10,10 +10,10 @@ A query term is found where it stands, where it is written as one with its neigh
 where it is written as two.
 """
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
+
+from limbeck.signals.terms import Queries, Terms
 
 FIELDS = (
     "title",
@@ -58,7 +58,7 @@ FAMILIES = {  # as settings.FAMILIES names them: kinds, then fields
 K1, B = 1.2, 0.75
 MOST_TERMS = 32  # of a query; more are ignored
 LEAST_ALIKE = 0.3  # spellings that share less are not alike at all: any two words share something
-APART = 1 << 30  # a bit of tokens, see Terms
+APART = 1 << 30  # a bit of tokens (terms.py)
 _SLOTS = 256  # that terms fall into, by number; a power of two
 _SIEVE = 1_024  # words of 64 bits: terms that are like a query's are told from most others by the lower bits of number
 _LOGARITHMS = np.log1p(np.arange(4_096, dtype=np.float32))  # of lengths; longer fields are as long
@@ -67,43 +67,6 @@ _ALL = len(FIELDS) * len(PER_FIELD)
 _TITLE = _ALL + len(ALL) + 1
 _LENGTHS = _TITLE + len(TITLE)
 _QUERY = _LENGTHS + len(FIELDS)
-
-
-class Terms(NamedTuple):
-    """Terms of many Pins: `tokens[offsets[p, f]:offsets[p, f + 1]]` are those of Pin p's field f.
-
-    The first term of a text, and of each entry of a list, has the bit APART set: no phrase spans two entries.
-    """
-
-    tokens: np.ndarray  # int32
-    offsets: np.ndarray  # int64 (pins, fields + 1)
-    gram_hashes: np.ndarray  # which terms have a trigram, as in `grams.Spellings`
-    gram_begins: np.ndarray
-    gram_terms: np.ndarray
-    gram_sizes: np.ndarray
-
-
-WORD = np.dtype(
-    [
-        ("term", np.int32),
-        ("glued", np.int32),  # the word and the next one, written as one
-        ("first", np.int32),  # the two words that this one is made of
-        ("second", np.int32),
-        ("rarity", np.float32),  # inverse document frequency
-        ("known", np.bool_),  # whether any Pin of the index has the term
-        ("number", np.bool_),
-        ("grams", np.int64),  # where its trigrams begin and end
-        ("grams_end", np.int64),
-    ]
-)
-
-
-class Queries(NamedTuple):
-    """Terms of queries, one after another, in the Pins' numbering; −1 for what no Pin has."""
-
-    begins: np.ndarray  # int64 (queries + 1,)
-    words: np.ndarray  # WORD (m,)
-    grams: np.ndarray
 
 
 def features(
@@ -118,6 +81,7 @@ def features(
     return out
 
 
+# All of the kernel is in this file: what Numba keeps on the disk is made anew when this file changes, and only then.
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 _inlined = numba.njit(inline="always", error_model="numpy")  # what runs for each term: a call costs more than its work
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from limbeck import lookup
 from limbeck.signals import grams
-from limbeck.signals.match import APART, FIELDS, NAMES, Queries, Terms, features
+from limbeck.signals.match import APART, FIELDS, NAMES, features
+from limbeck.signals.terms import Queries, Terms
 from limbeck.signals.tokens import MOST_CHARACTERS, surfaces, terms_of
 from limbeck.signals.vocabulary import Numbers, Vocabulary
 

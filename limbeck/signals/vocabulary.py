@@ -7,7 +7,8 @@ import numpy as np
 
 from limbeck.lookup import Lookup
 from limbeck.signals import grams
-from limbeck.signals.match import MOST_TERMS, WORD, Queries
+from limbeck.signals.match import MOST_TERMS
+from limbeck.signals.terms import WORD, Queries
 from limbeck.signals.tokens import MOST_CHARACTERS, is_number, is_word, stem, surfaces, terms_of
 
 LEAST_HALF = 3  # characters of a word that another may be made of
