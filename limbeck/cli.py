@@ -325,7 +325,7 @@ def _bring_up_to_date(recipe: "Recipe", ws: "Workspace", until: str) -> None:
     if until == "report":
         page = (ws.root / "report.html").resolve()
         say("report", f"\nReport: [bold]{page}[/]", report=page)
-        command = f"limbeck serve --workspace {ws.root}"
+        command = f"{ending.program()} serve --workspace {ws.root}"
         say("serve", f"Search: [bold]{command}[/], then open http://127.0.0.1:{recipe.serve.port}/", command=command)
     if unfinished:
         raise IncompleteError("; ".join(unfinished))

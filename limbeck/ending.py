@@ -1,4 +1,4 @@
-"""How a command ends: one clear line for whoever made the mistake, an exit code, and nothing taken apart.
+"""How a command ends: one clear line for whoever made the mistake, an exit code, and nothing taken apart; and how to begin the next.
 
 Exit codes: 0 done, 1 the machine's fault (disk full, damaged file), 2 the user's input is wrong, 130 interrupted.
 """
@@ -6,11 +6,13 @@ Exit codes: 0 done, 1 the machine's fault (disk full, damaged file), 2 the user'
 import atexit
 import errno
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -80,3 +82,11 @@ def leave(main: Callable[[], object]) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 0)
+
+
+def program() -> str:
+    """How to call this program again: by its name where the shell finds it by that, else as it was called."""
+    called, found = Path(sys.argv[0]), shutil.which("limbeck")
+    if called.name != "limbeck":
+        return "python -m limbeck"
+    return "limbeck" if found and called.exists() and called.samefile(found) else str(called)

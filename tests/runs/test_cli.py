@@ -6,7 +6,7 @@ import sys
 import pytest
 from tiny_run import TINY, Home
 
-from limbeck import __version__
+from limbeck import __version__, ending
 from limbeck.recipe_file import read
 from limbeck.workspace import Workspace
 
@@ -144,6 +144,23 @@ def test_people_are_told_what_is_done_and_where_the_report_is(home, copy):
     assert "impressions: up to date" in said
     assert f"Report: {copy / 'report.html'}" in said
     assert f"limbeck serve --workspace {copy}" in said
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "again"),
+    [
+        ("bin/limbeck", True, "limbeck"),
+        ("bin/limbeck", False, "bin/limbeck"),
+        ("limbeck/__main__.py", True, "python -m limbeck"),
+    ],
+)
+def test_what_is_told_to_be_typed_can_be_typed(called, on_path, again, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "limbeck").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin") if on_path else str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [called])
+    assert ending.program() == again
 
 
 def test_evaluate_prints_the_graders_side_by_side(home, copy):
