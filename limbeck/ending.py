@@ -1,4 +1,6 @@
-"""How a command ends: one clear line for whoever made the mistake, an exit code, and nothing taken apart; and how to begin the next.
+"""How a command ends: one clear line for whoever made the mistake, an exit code, nothing taken apart.
+
+`program` says how to call the command again.
 
 Exit codes: 0 done, 1 the machine's fault (disk full, damaged file), 2 the user's input is wrong, 130 interrupted.
 """
