@@ -65,7 +65,6 @@ heldout_pairs = 2_000
 max_tokens = 52
 
 [teacher]
-pooling = "mean"                # as all-MiniLM was trained: [CLS] needs many more steps than there are here
 epochs = 1
 learning_rate = 2e-4
 dropout = 0.0

@@ -25,6 +25,7 @@ LEAVES = {
     "progress",
     "batches",
     "backbone",
+    "pooling",
     "training",
     "tracking",
     "processes",

@@ -33,7 +33,7 @@ class Encoder:
 
     @classmethod
     def untuned(cls, settings: Student) -> "Encoder":
-        """The backbone as it comes: Transformer and mean pooling, no projection."""
+        """The backbone as it comes: Transformer and pooling, no projection."""
         tower = create_tower(settings, seed=0)
         return cls(tower, [tower[0], tower[1]])
 

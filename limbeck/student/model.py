@@ -5,7 +5,7 @@
     Pin   ─► tower ─► p ┘                     ▲
     match features, signals of (query, Pin) ──┘
 
-The tower is a `SentenceTransformer` (Transformer, mean Pooling, Dense, LayerNorm) and loads as one, without Limbeck.
+The tower is a `SentenceTransformer` (Transformer, Pooling, Dense, LayerNorm) and loads as one, without Limbeck.
 The head is a handful of matrices in safetensors (arXiv 2410.17152, section 3.3: a feed-forward student over embeddings
 and text-match features). A signal that is missing stands at its mean, and a bit for its group says that it is missing.
 Products q∘p are those of the vectors' first numbers: they alone cost time for every pair (`scoring.py`).
@@ -23,7 +23,8 @@ from sentence_transformers.base.modules import Dense
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from torch import nn
 
-from limbeck.backbone import LOADING, device, seed_everything
+from limbeck import pooling
+from limbeck.backbone import LOADING, device, find, seed_everything
 from limbeck.settings import Student
 from limbeck.student.shape import WEIGHTS, Shape
 from limbeck.training import load_transformer, quiet
@@ -100,7 +101,8 @@ def create_tower(settings: Student, seed: int, folder: Path = Path(".")) -> Sent
         size = transformer.get_embedding_dimension()
         projection = Dense(size, settings.vector_size, bias=False, activation_function=nn.Identity())
         nn.init.orthogonal_(projection.linear.weight)
-        modules = [transformer, Pooling(size, pooling_mode="mean"), projection, LayerNorm(settings.vector_size)]
+        read = Pooling(size, pooling_mode=pooling.trained(find(settings.backbone, folder)) or "mean")
+        modules = [transformer, read, projection, LayerNorm(settings.vector_size)]
         return SentenceTransformer(modules=modules, device=str(device()))
 
 

@@ -23,7 +23,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
-from limbeck import processes, training
+from limbeck import pooling, processes, training
 from limbeck.backbone import LOADING, device, seed_everything
 from limbeck.batches import TokenBudgetSampler
 from limbeck.errors import InputError
@@ -62,6 +62,8 @@ def adapt(texts: Sequence[str], backbone: str, settings: Adapt, seed: int, out: 
         return
     model.base_model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    if mode := pooling.trained(backbone):
+        pooling.keep(mode, model.config.hidden_size, out)
     losses = {line["step"]: line["eval_loss"] for line in trainer.state.log_history if "eval_loss" in line}
     noted = {part: len(rows) for part, rows in parts.items()} | {"steps": steps, "validation_loss": losses}
     (out / "training.json").write_text(json.dumps(noted, indent=1), encoding="utf-8")

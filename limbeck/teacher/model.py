@@ -1,8 +1,8 @@
 """The teacher's shape: a sentence-transformers `CrossEncoder` of Transformer, Pooling and Dense modules to five logits.
 
 `[CLS] query [SEP] Pin text` goes through a pretrained language model; the [CLS] state (the last token's for decoders,
-the mean where there is no [CLS]) goes through a small network to five logits (arXiv 2410.17152, section 3.1), or
-through an ordinal head (heads.py). The network runs in single precision, whatever the backbone runs in. The folder it
+the mean where there is no [CLS], and whatever else a backbone was trained to be read by) goes through a small network
+to five logits (arXiv 2410.17152, section 3.1), or through an ordinal head (heads.py). The network runs in single precision, whatever the backbone runs in. The folder it
 is saved in loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
 """
 
@@ -14,7 +14,8 @@ from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
 
-from limbeck.backbone import LOADING, device, is_decoder, seed_everything
+from limbeck import pooling
+from limbeck.backbone import LOADING, device, find, is_decoder, seed_everything
 from limbeck.errors import InputError
 from limbeck.settings import Teacher
 from limbeck.teacher import adapters, heads
@@ -30,8 +31,8 @@ def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncod
         size = transformer.get_embedding_dimension()
         hidden = Dense(size, size, activation_function=nn.Tanh())
         head = heads.create(settings.head, size)
-        pooling = Pooling(size, pooling_mode=_pooling(settings, transformer))
-        model = CrossEncoder(modules=[transformer, pooling, hidden, head], device=str(device()))
+        read = Pooling(size, pooling_mode=_pooling(settings, transformer, folder))
+        model = CrossEncoder(modules=[transformer, read, hidden, head], device=str(device()))
     return keep_head_exact(model)
 
 
@@ -61,10 +62,12 @@ def _backbone(settings: Teacher, folder: Path) -> Transformer:
     return transformer
 
 
-def _pooling(settings: Teacher, transformer: Transformer) -> str:
+def _pooling(settings: Teacher, transformer: Transformer, folder: Path) -> str:
     """Of which token the state is read: the one that was trained to stand for the whole text, if there is one."""
     if settings.pooling != "auto":
         return settings.pooling
+    if mode := pooling.trained(find(settings.backbone, folder)):
+        return mode
     if is_decoder(transformer.config):
         return "lasttoken"
     return "cls" if transformer.tokenizer.cls_token else "mean"

@@ -1,6 +1,7 @@
 """What differs from family to family when a backbone is loaded: positions, padding, special tokens, precision."""
 
 import json
+import shutil
 
 import pytest
 import tiny_families
@@ -8,9 +9,11 @@ import torch
 from sentence_transformers import CrossEncoder
 from transformers import AutoConfig, AutoTokenizer
 
+from limbeck import pooling
 from limbeck.backbone import is_decoder
 from limbeck.errors import InputError
-from limbeck.settings import Teacher
+from limbeck.settings import Student, Teacher
+from limbeck.student.model import create_tower
 from limbeck.teacher import model
 
 ENCODERS = sorted(tiny_families.FAMILIES.keys() - {"llama", "qwen", "mdeberta"})
@@ -118,3 +121,12 @@ def test_a_prompt_may_be_given_to_an_encoder_too(name, families):
 
 def test_a_pooling_that_is_asked_for_is_taken(families):
     assert create(families("t5"), pooling="lasttoken")[1].pooling_mode == "lasttoken"
+
+
+@pytest.mark.parametrize("mode", ["mean", "lasttoken"])
+def test_a_backbone_is_read_as_it_was_trained_to_be(mode, families, tmp_path):
+    shutil.copytree(families("bert-multilingual"), tmp_path / "own")
+    pooling.keep(mode, 16, tmp_path / "own")
+    assert create(tmp_path / "own")[1].pooling_mode == mode
+    assert create_tower(Student(backbone=str(tmp_path / "own"), max_tokens=16), seed=0)[1].pooling_mode == mode
+    assert create(tmp_path / "own", pooling="cls")[1].pooling_mode == "cls"
