@@ -2,8 +2,9 @@
 
 `[CLS] query [SEP] Pin text` goes through a pretrained language model; the [CLS] state (the last token's for decoders,
 the mean where there is no [CLS], and whatever else a backbone was trained to be read by) goes through a small network
-to five logits (arXiv 2410.17152, section 3.1), or through an ordinal head (heads.py). The network runs in single precision, whatever the backbone runs in. The folder it
-is saved in loads with `sentence_transformers.CrossEncoder(folder)`, without Limbeck.
+to five logits (arXiv 2410.17152, section 3.1), or through an ordinal head (heads.py). The network runs in single
+precision, whatever the backbone runs in. The folder it is saved in loads with
+`sentence_transformers.CrossEncoder(folder)`, without Limbeck.
 """
 
 from pathlib import Path
