@@ -62,7 +62,7 @@ days = 30
 heldout_pairs = 2_000
 
 [text]
-max_tokens = 52
+max_tokens = 44
 
 [teacher]
 epochs = 1
@@ -74,7 +74,7 @@ tokens_per_batch = 2_000
 per_human_label = 2             # a hundred in real use
 
 [student]
-max_tokens = 40
+max_tokens = 36
 epochs = 8
 
 [measure]
