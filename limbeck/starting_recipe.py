@@ -68,7 +68,7 @@ max_tokens = 44
 epochs = 1
 learning_rate = 2e-4
 dropout = 0.0
-tokens_per_batch = 2_000
+tokens_per_batch = 1_400
 
 [labels]
 per_human_label = 2             # a hundred in real use
