@@ -39,7 +39,9 @@ class Watched:
     def assert_like(self, finished: Any) -> None:
         """It holds what the undisturbed run made, and nothing half made is left."""
         self.look()
-        assert tiny_run.contents(self.root) == finished.contents
+        found, expected = tiny_run.contents(self.root), finished.contents
+        differing = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
+        assert not differing, f"not the same: {', '.join(differing)}"
         assert [p for p in self.root.rglob("*") if p.suffix in (".partial", ".scratch")] == []
 
     def finish(self, finished: Any) -> None:
