@@ -11,7 +11,7 @@ from tiny_models import write_encoder
 from tokenizers import Tokenizer
 
 from limbeck import records
-from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, understanding
+from limbeck.index import alignment, boards, catalogue, lexical, nearest, onnx, shares, understanding
 from limbeck.index import texts as texts_index
 from limbeck.settings import Student, Text
 from limbeck.signals import engagement, joined, match_index, searchsage
@@ -142,10 +142,12 @@ def write_shares(ws, bits=16):
 
 
 def write_catalogue(ws):
-    """The catalogue of the Pins' present vectors and the present pins table."""
+    """The catalogue of the Pins' present vectors and the present pins table, and whose rows its rows are."""
     vectors, pins = ws.table("pin_vectors"), ws.table("pins")
     made = ws.made_from(["pin_vectors", "pins"])
     ws.write_folder("index/catalogue", made, lambda out, _: catalogue.build(vectors, pins, out))
+    made = ws.made_from(alignment.MADE_OF)
+    ws.write_folder(alignment.NAME, made, lambda out, _: alignment.build(ws, out))
 
 
 def write_pictures(folder, rows):

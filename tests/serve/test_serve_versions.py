@@ -13,6 +13,7 @@ from served import write_student, write_vectors
 from starlette.testclient import TestClient
 
 from limbeck.errors import InputError, WorkspaceError
+from limbeck.index import alignment
 from limbeck.index.store import Store
 from limbeck.serve import app
 from limbeck.serve.cache import Caches
@@ -113,6 +114,19 @@ def test_a_student_whose_vectors_are_not_there_yet_has_to_wait(versions, copy):
     write_vectors(copy, copy.table("composed"), Student(copy.folder("models/student")))
     assert versions.look() == "taken"
     assert versions.refused is None
+
+
+def test_a_part_that_is_made_anew_and_stays_the_same_ends_the_waiting(versions, copy):
+    old, same = copy.manifest(alignment.NAME).made, copy.digest(alignment.NAME)
+    retrain(copy, 1)
+    new, kept = copy.manifest(alignment.NAME).made, shutil.copytree(copy.folder(alignment.NAME), copy.root / "kept")
+    build = lambda out, _: shutil.copytree(kept, out, dirs_exist_ok=True)  # noqa: E731
+    copy.write_folder(alignment.NAME, old, build)  # as a run leaves it between the catalogue and this
+    assert versions.look() == "refused"
+    assert "index/alignment was made of another index/catalogue" in versions.refused
+    copy.write_folder(alignment.NAME, new, build)
+    assert copy.digest(alignment.NAME) == same
+    assert versions.look() == "taken"
 
 
 @pytest.mark.parametrize(
