@@ -2,6 +2,8 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
+# The tests start some hundred processes: each would compile the package anew where an environment forbids to keep that.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup packages clean
 

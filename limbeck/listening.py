@@ -7,23 +7,26 @@ import socket
 import sys
 from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from limbeck.errors import InputError
 
 SECONDS_TO_FINISH = 10  # what is being answered when the service is told to stop
 SECONDS_TO_SEND = 60.0  # a whole request
+MOST_HEAD = 64 * 1024  # bytes of a request's line and headers that come after the first ones
 
 
-class Patient(H11Protocol):
-    """A connection that is hung up when a request is not whole in time.
+class Patient(HttpToolsProtocol):
+    """A connection that is hung up when a request is not whole in time, or begins with too much.
 
-    The server waits for ever: those who never send the rest would hold connections until there are no more to be had.
+    The server waits for ever, and keeps whatever comes before a body: those who never send the rest would hold
+    connections, and those who never come to the point memory, until there is no more to be had.
     """
 
     _late: asyncio.TimerHandle | None = None
+    _heading = False
+    _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -32,8 +35,26 @@ class Patient(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Wait for the rest, if there is one to come."""
+        self._head += len(data)
         super().data_received(data)
+        if self._heading and self._head > MOST_HEAD:
+            self.send_400_response("The request's headers are too long.")
         self._expect()
+
+    def on_message_begin(self) -> None:
+        """A request's line and headers."""
+        super().on_message_begin()
+        self._heading, self._head = True, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Those that come after the body would be seen by nobody."""
+        if self._heading:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Whoever answers says how long a body may be."""
+        super().on_headers_complete()
+        self._heading = False
 
     def on_response_complete(self) -> None:
         """Wait for the next one, of which a part may have come already."""
@@ -46,7 +67,9 @@ class Patient(H11Protocol):
         self._wait(False)
 
     def _expect(self) -> None:
-        self._wait(self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing())
+        """Wait, unless a request is whole and being answered."""
+        comes = self._heading or self.cycle is None or self.cycle.more_body or self.cycle.response_complete
+        self._wait(comes and not self.transport.is_closing())
 
     def _wait(self, more: bool) -> None:
         if more and self._late is None:

@@ -62,19 +62,19 @@ days = 30
 heldout_pairs = 2_000
 
 [text]
-max_tokens = 52
+max_tokens = 44
 
 [teacher]
 epochs = 1
 learning_rate = 2e-4
 dropout = 0.0
-tokens_per_batch = 2_000
+tokens_per_batch = 1_400
 
 [labels]
 per_human_label = 2             # a hundred in real use
 
 [student]
-max_tokens = 40
+max_tokens = 36
 epochs = 8
 
 [measure]

@@ -127,16 +127,19 @@ def apart(task: Callable[[], Any], answer: Path) -> Any:
     return json.loads(answer.read_text())
 
 
+def resume(kind: str, root: Path) -> dict[str, Any]:
+    """What was found after a kill, done by the next run, and found after that."""
+    return {"killed": look(kind, root), "again": work(kind, root, AFTER), "resumed": look(kind, root)}
+
+
 def kill(kind: str, base: Path, moment: int) -> dict[str, Any]:
-    """What was done before the kill, found after it, done by the next run, and found after that."""
+    """What was done before the kill, and what came of it."""
     root, answer = base / "root", base / "answer"
     shutil.copytree(base / "begun", root)
     done = apart(lambda: (arm(moment, root), work(kind, root, AFTER))[1], answer)
-    killed = apart(lambda: look(kind, root), answer)
-    again = apart(lambda: work(kind, root, AFTER), answer)
-    resumed = apart(lambda: look(kind, root), answer)
+    resumed = apart(lambda: resume(kind, root), answer)
     shutil.rmtree(root)
-    return {"done": done, "killed": killed, "again": again, "resumed": resumed}
+    return {"done": done, **resumed}
 
 
 def main(kind: str, base: Path) -> None:

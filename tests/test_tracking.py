@@ -1,12 +1,13 @@
-"""What TensorBoard and MLflow are told of a training, by the real libraries, in a local folder."""
+"""What TensorBoard and MLflow are told of a training, by the real libraries, in a local folder.
+
+They are imported where they are used: it takes seconds, and whoever collects the tests imports this file.
+"""
 
 import os
 import sys
 
-import mlflow
 import pytest
 import toy_trainings
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from limbeck import settings, tracking
 from limbeck.errors import InputError
@@ -46,6 +47,8 @@ def logged(tiny_encoder, tmp_path_factory):
 
 
 def test_tensorboard_has_the_losses(logged):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     events = EventAccumulator(str(logged / "tensorboard"))
     events.Reload()
     assert {"train/loss", "train/learning_rate", "eval/loss"} <= set(events.Tags()["scalars"])
@@ -53,6 +56,8 @@ def test_tensorboard_has_the_losses(logged):
 
 
 def test_mlflow_has_the_losses_and_the_settings(logged):
+    import mlflow
+
     client = mlflow.MlflowClient(f"sqlite:///{logged / 'mlflow.db'}")
     (experiment,) = client.search_experiments(filter_string="name = 'shop'")
     (run,) = client.search_runs([experiment.experiment_id])

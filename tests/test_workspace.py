@@ -6,9 +6,8 @@ import errno
 import hashlib
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+import resource
+import signal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +23,7 @@ from limbeck.settings import Text
 from limbeck.workspace import ABSENT, Made, Workspace, digest_of, digest_of_rows
 
 FIRST, SECOND = Made(settings={"edition": 1}), Made(settings={"edition": 2})
+REFUSED = 7  # an exit code
 
 
 @pytest.fixture
@@ -436,65 +436,60 @@ def test_the_second_writer_is_refused_and_readers_are_not(ws):
         pass
 
 
-def python(script, *arguments):
-    """A script in a process of its own, with the package at hand."""
-    environment = os.environ | {"PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-
-HOLD = """
-import os, signal, sys
-from pathlib import Path
-from limbeck.errors import InputError
-from limbeck.workspace import Workspace
-
-try:
-    with Workspace(Path(sys.argv[1])).writing():
-        os.kill(os.getpid(), signal.SIGKILL)
-except InputError as error:
-    print(error)
-"""
+def killed_while_it_writes(root):
+    """The exit code of a process of its own that is killed while it holds the workspace; `REFUSED` where it may not."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with Workspace(root).writing():
+                os.kill(os.getpid(), signal.SIGKILL)
+        except InputError as error:
+            os._exit(REFUSED if "another run is using this workspace" in str(error) else 1)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_another_process_is_kept_out_and_a_killed_one_holds_nothing(ws):
     with ws.writing():
-        assert "another run is using this workspace" in python(HOLD, ws.root).stdout
-    assert python(HOLD, ws.root).returncode == -9
+        assert killed_while_it_writes(ws.root) == REFUSED
+    assert killed_while_it_writes(ws.root) == -signal.SIGKILL
     with ws.writing():
         pass
 
 
-TOO_LARGE = """
-import resource, sys
-from pathlib import Path
-import pyarrow as pa
-from limbeck.workspace import Made, Workspace
+@contextlib.contextmanager
+def no_file_above(size):
+    """The system takes no larger files from this process, and says so."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-def boards(count):
-    names = [str(hash((number, "salt"))) * 2 for number in range(count)]
-    return pa.table({"board_id": names, "title": names})
 
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-ws = Workspace(Path(sys.argv[1]))
-try:
+def write_many_boards(root):
+    def boards(count):
+        names = [digest_of(str(number)) for number in range(count)]
+        return pa.table({"board_id": names, "title": names})
+
+    ws = Workspace(root)
     with ws.writing():
-        ws.write_table("boards", Made(settings={"edition": 2}), {"a": lambda: boards(3), "b": lambda: boards(20_000)})
-except OSError as error:
-    print(error.errno)
-"""
+        ws.write_table("boards", SECOND, {"a": lambda: boards(3), "b": lambda: boards(20_000)})
 
 
 def test_a_file_the_system_will_not_take_leaves_nothing_half_written(ws):
     ws.write_table("boards", FIRST, shards())
     before = ws.table("boards")
-    ran = python(TOO_LARGE, ws.root, 50_000)
-    assert ran.stdout.strip() == str(errno.EFBIG), ran.stderr
+    with no_file_above(50_000), pytest.raises(OSError, match="File too large") as refused:
+        write_many_boards(ws.root)
+    assert refused.value.errno == errno.EFBIG
     assert ws.table("boards").equals(before)
     done = ws.root / f"tables/boards/a-{SECOND.digest}.parquet"
     inode = done.stat().st_ino
     assert not (ws.root / f"tables/boards/b-{SECOND.digest}.parquet").exists()
-    assert python(TOO_LARGE, ws.root, 50_000_000).stdout == ""
+    write_many_boards(ws.root)
     assert ws.outdated("boards", SECOND) is None
     assert ws.table("boards").num_rows == 20_003
     assert done.stat().st_ino == inode

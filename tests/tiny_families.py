@@ -5,6 +5,8 @@ tokenizer classes over vocabularies learnt from the generated world: WordPiece, 
 """
 
 import io
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -42,9 +44,18 @@ def texts() -> tuple[str, ...]:
     return tuple(said) + SENTENCES
 
 
+MADE = tempfile.TemporaryDirectory(prefix="tiny-families-")  # one of each: learning a vocabulary takes a while
+
+
 def write(name: str, folder: Path) -> Path:
     """Write the tiny model of a family (a key of `FAMILIES`) to `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copytree(_made(name), folder, dirs_exist_ok=True))
+
+
+@cache
+def _made(name: str) -> Path:
+    folder = Path(MADE.name) / name
+    folder.mkdir()
     torch.manual_seed(0)
     FAMILIES[name](folder)
     return folder

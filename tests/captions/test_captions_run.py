@@ -86,6 +86,20 @@ def shop(made, tmp_path):
     return shutil.copytree(made, tmp_path / "shop")
 
 
+@pytest.fixture(scope="module")
+def captioned(made, tmp_path_factory):
+    """The shop after a run."""
+    shop = shutil.copytree(made, tmp_path_factory.mktemp("captioned") / "shop")
+    bring(shop)
+    return shop
+
+
+@pytest.fixture
+def known(captioned, tmp_path):
+    """A copy of the shop after a run."""
+    return shutil.copytree(captioned, tmp_path / "shop")
+
+
 def bring(shop, until="caption"):
     pipeline.run(read(shop / "shop.toml"), Workspace(shop / "ws"), until)
     return Workspace(shop / "ws")
@@ -124,31 +138,30 @@ def test_captions_of_all_that_have_none_and_counts_of_the_others(shop, capsys):
     assert all(len(row["image_digest"]) == 32 for row in found.values())
 
 
-def test_a_second_run_does_nothing_and_one_with_changes_only_those(shop):
-    first, _ = counted(shop)
-    before = {row["pin_id"]: row for row in first.table("generated_captions").to_pylist()}
-    manifest = (shop / "ws/tables/pictures.json").read_bytes()
-    _, shown = counted(shop)
+def test_a_second_run_does_nothing_and_one_with_changes_only_those(known):
+    before = {row["pin_id"]: row for row in Workspace(known / "ws").table("generated_captions").to_pylist()}
+    manifest = (known / "ws/tables/pictures.json").read_bytes()
+    _, shown = counted(known)
     assert shown == 0
-    assert (shop / "ws/tables/pictures.json").read_bytes() == manifest
-    noise(100).save(shop / "pictures" / "4.webp")
-    ws, shown = counted(shop)
+    assert (known / "ws/tables/pictures.json").read_bytes() == manifest
+    noise(100).save(known / "pictures" / "4.webp")
+    ws, shown = counted(known)
     assert shown == 1
     after = {row["pin_id"]: row for row in ws.table("generated_captions").to_pylist()}
     assert [pin for pin in before if before[pin] != after[pin]] == ["p4"]
 
 
-def test_touching_a_picture_costs_nothing(shop):
-    digest = bring(shop).digest("generated_captions")
-    for path in (shop / "pictures").iterdir():
+def test_touching_a_picture_costs_nothing(known):
+    digest = Workspace(known / "ws").digest("generated_captions")
+    for path in (known / "pictures").iterdir():
         os.utime(path, ns=(1, 1))
-    ws, shown = counted(shop)
+    ws, shown = counted(known)
     assert shown == 0
     assert ws.digest("generated_captions") == digest
 
 
-def test_texts_have_the_users_caption_or_the_generated_one(shop):
-    ws = bring(shop, "enrich")
+def test_texts_have_the_users_caption_or_the_generated_one(known):
+    ws = bring(known, "enrich")
     said = dict(zip(*(ws.table("pin_texts").column(c).to_pylist() for c in ("pin_id", "caption"))))
     generated = dict(zip(*(ws.table("generated_captions").column(c).to_pylist() for c in ("pin_id", "caption"))))
     assert said["p8"] == "a thing that people saw"
@@ -158,16 +171,15 @@ def test_texts_have_the_users_caption_or_the_generated_one(shop):
     assert f"image: {generated['p1']}" in composed["p1"]
 
 
-def test_without_captions_in_the_recipe_nothing_of_them_stays(shop):
-    bring(shop)
-    recipe = (shop / "shop.toml").read_text(encoding="utf-8")
-    (shop / "shop.toml").write_text(recipe[recipe.index("[[tables.pins]]") :], encoding="utf-8")
-    ws = bring(shop, "source")
+def test_without_captions_in_the_recipe_nothing_of_them_stays(known):
+    recipe = (known / "shop.toml").read_text(encoding="utf-8")
+    (known / "shop.toml").write_text(recipe[recipe.index("[[tables.pins]]") :], encoding="utf-8")
+    ws = bring(known, "source")
     assert not ws.has("pictures")
     assert not ws.has("generated_captions")
-    assert list((shop / "ws/tables/pictures").glob("*")) == []
+    assert list((known / "ws/tables/pictures").glob("*")) == []
     with pytest.raises(InputError, match=r"no \[captions\] in it"):
-        app(["caption", str(shop / "shop.toml")], standalone_mode=False)
+        app(["caption", str(known / "shop.toml")], standalone_mode=False)
 
 
 def shards(shop):
@@ -175,17 +187,14 @@ def shards(shop):
 
 
 @pytest.mark.parametrize("call", [longer(1), 3, longer(4)])
-def test_killed_at_any_batch_no_picture_of_a_finished_shard_is_shown_again(made, shop, call):
-    undisturbed = bring(shop)
-    whole = undisturbed.table("pictures")
-    shutil.rmtree(shop / "ws")
+def test_killed_at_any_batch_no_picture_of_a_finished_shard_is_shown_again(captioned, shop, call):
     killed.at(Captioner, "caption", call, bring, shop)
     finished = shards(shop)
     assert bool(finished) == (call > 2)
     done = sum(bool(row["caption"]) for row in _rows(finished))
     ws, shown = counted(shop)
     assert shown == SOUND - done
-    assert ws.table("pictures").equals(whole)
+    assert ws.table("pictures").equals(Workspace(captioned / "ws").table("pictures"))
     assert finished.items() <= shards(shop).items()
 
 

@@ -14,7 +14,7 @@ import small_workspace as small
 from small_workspace import PINS, TEST, TRAIN
 
 import limbeck
-from limbeck import rating
+from limbeck import cli, progress, rating
 from limbeck.errors import InputError
 from limbeck.rate.queues import Candidate
 from limbeck.rate.store import ADMIN, Event, writing
@@ -87,13 +87,32 @@ def test_a_desk_needs_raters_with_proper_names(tmp_path, raters):
 
 def limbeck_(folder, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
-    command = [sys.executable, "-m", "limbeck", "--json", *map(str, arguments)]
+    command = [sys.executable, "-m", "limbeck", "--json", *arguments]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def test_the_command_prints_links_serves_and_exports(tmp_path):
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """The same command in this process, which has imported all of it: its exit code and its errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["limbeck", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return code, capsys.readouterr().err
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # the command sets its own
+    yield call
+    progress.choose("quiet")
+
+
+def test_the_command_prints_links_serves_and_exports(tmp_path, here):
     small.make(tmp_path, port=0)
     (tmp_path / "pairs.csv").write_text(f"query,pin_id\n{TRAIN[0]},pin0\n", encoding="utf-8")
     arguments = ["rate", "small.toml", "--workspace", "ws"]
@@ -115,9 +134,8 @@ def test_the_command_prints_links_serves_and_exports(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=600)
     assert (process.returncode, errors) == (0, "")
-    ended = limbeck_(tmp_path, *arguments, "--export", "out")
-    assert ended.wait(600) == 0
+    assert here("--quiet", *arguments, "--export", "out") == (0, "")
     assert (tmp_path / "out" / "qrels.txt").read_text() == "1 0 pin0 3\n"
-    again = limbeck_(tmp_path, "rate", "small.toml", "--workspace", "ws", "--queue", "nonsense")
-    assert again.communicate(timeout=600)[1].startswith("limbeck: no queue 'nonsense'")
-    assert again.returncode == 2
+    code, errors = here("--quiet", *arguments, "--queue", "nonsense")
+    assert code == 2
+    assert errors.startswith("limbeck: no queue 'nonsense'")

@@ -10,6 +10,7 @@ from pathlib import Path
 import forking
 import pytest
 import tiny_run
+from siege import Watched, besieged
 from tiny_models import write_encoder
 from tiny_run import PATIENCE, TINY, Ended, Home
 
@@ -50,28 +51,37 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture(scope="session")
-def twin_begun(home: Home) -> subprocess.Popen[str]:
-    """The same recipe in another folder, run as a user would: a new interpreter, begun at once."""
-    folder = shutil.copytree(home.folder, home.folder.with_name("elsewhere"))
-    call = [sys.executable, "-m", "limbeck", "--quiet", "run", TINY]
-    environment = {**os.environ, **forking.ALONE, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(call, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-
-
-@pytest.fixture(scope="session")
-def twin(home: Home, twin_begun: subprocess.Popen[str]) -> tuple[Path, Ended]:
-    """The twin's workspace, where a recipe without --workspace puts it, and what the run said."""
-    out, err = twin_begun.communicate(timeout=PATIENCE)
-    return home.folder.with_name("elsewhere") / "workspaces" / "tiny", Ended(twin_begun.returncode, out, err)
-
-
-@pytest.fixture(scope="session")
-def finished(home: Home, twin_begun: subprocess.Popen[str]) -> Finished:
+def finished(home: Home) -> Finished:
     """One undisturbed run. Its workspace is only read."""
     root = home.folder / "finished"
     ended = home.run(root)
     return Finished(root, ended, tiny_run.contents(root))
+
+
+def as_a_user(folder: Path, *arguments: str) -> Ended:
+    """The command in a new interpreter."""
+    call = [sys.executable, "-m", "limbeck", *arguments]
+    environment = {**os.environ, **forking.ALONE, "PYTHONPATH": str(Path(limbeck.__file__).parents[1])}
+    ran = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    return Ended(ran.returncode, ran.stdout, ran.stderr)
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The workspace of a run elsewhere that was killed three times on the way, and what the run said that ended it."""
+
+    watched: Watched
+    ended: Ended
+
+
+@pytest.fixture(scope="session")
+def twin(home: Home, finished: Finished) -> Twin:
+    """The same recipe in another folder, where a recipe without --workspace puts it."""
+    elsewhere = Home(home.folder.with_name("elsewhere"))
+    shutil.copytree(home.folder / "recipes", elsewhere.folder / "recipes")
+    killed = besieged(elsewhere, elsewhere.folder / "workspaces" / "tiny", finished, 3, seed=1)
+    *_, twin = (Twin(watched, as_a_user(elsewhere.folder, "--quiet", "run", TINY)) for watched in killed)
+    return twin
 
 
 @pytest.fixture

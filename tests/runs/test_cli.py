@@ -126,8 +126,7 @@ def test_check_writes_nothing(home, finished):
 
 
 def test_quiet_says_nothing_when_all_is_well(twin):
-    _, ended = twin
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert (twin.ended.code, twin.ended.out, twin.ended.err) == (0, "", "")
 
 
 def test_json_is_nothing_but_lines_of_json(finished):

@@ -1,84 +1,23 @@
 """Whole runs that are killed, interrupted or starved of room at any moment: they go on to the same result."""
 
-import itertools
 import os
-import random
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tiny_run
 from longer import longer
-from tiny_run import TINY, Crash, Home, No
+from siege import Watched, besieged
+from tiny_run import TINY, Crash, No
 
 from limbeck.workspace import Workspace
 
 
-def moments(finished, count: int, seed: int) -> Iterator[tuple[int, float]]:
-    """Random moments spread evenly over all that a run makes: its number in the order, and seconds into its making."""
-    chance = random.Random(seed)
-    for i in range(count):
-        place = (i + chance.random()) / count * len(finished.order)
-        yield int(place), chance.random() * finished.seconds(finished.order[int(place)])
-
-
-class Watched:
-    """A workspace in which nothing that was once there whole may ever be written again."""
-
-    def __init__(self, home: Home, root: Path) -> None:
-        self._home, self.root = home, root
-        self._seen: dict[str, tuple[int, int]] = {}
-
-    def kill(self, names: list[str], delay: float) -> bool:
-        """Begin a run, kill it so long after it began to make one of these; False if it was faster."""
-        command = self._home.start("--json", "run", TINY, "--workspace", self.root)
-        if command.reaches(names):
-            time.sleep(delay)
-        ended = command.signal(signal.SIGKILL)
-        self.look()
-        assert ended.code in (0, -signal.SIGKILL), ended.err
-        return ended.code != 0
-
-    def look(self) -> None:
-        """Compare what is there whole with what has been seen."""
-        found = tiny_run.finished_files(self.root)
-        for file, written in self._seen.items():
-            assert found.get(file) == written, f"{file} was made twice"
-        self._seen = found
-
-    def finish(self, finished) -> None:
-        """Run to the end: the result is that of the undisturbed run, and nothing half made is left."""
-        self._home.run(self.root)
-        self.look()
-        assert tiny_run.contents(self.root) == finished.contents
-        assert [p for p in self.root.rglob("*") if p.suffix in (".partial", ".scratch")] == []
-
-
-def besiege(home: Home, finished, folder: Path, count: int, seed: int) -> int:
-    """Kill runs at so many moments; as many workspaces as it takes. How many kills hit."""
-    left, hits = list(moments(finished, count, seed)), 0
-    for number in itertools.count():
-        watched = Watched(home, folder / f"{number}")
-        while left:
-            place, delay = left[0]
-            hit = watched.kill(finished.order[place:], delay)
-            left = left[1:] if hit else [(place, delay / 2), *left[1:]]
-            hits += hit
-            if not hit:
-                break
-        watched.finish(finished)
-        shutil.rmtree(watched.root)
-        if not left:
-            return hits
-    return hits
-
-
-def test_killed_at_random_moments_a_run_goes_on_to_the_same_tables(home, finished, tmp_path):
-    assert besiege(home, finished, tmp_path, 3, seed=1) == 3
+def test_killed_at_random_moments_a_run_goes_on_to_the_same_tables(twin, finished):
+    twin.watched.assert_like(finished)
 
 
 @pytest.mark.parametrize("name", ["pins", longer("soft_labels")])
@@ -96,7 +35,8 @@ def test_killed_between_two_shards_the_first_is_kept(home, copy, finished, name)
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_killed_at_fifty_random_moments(home, finished, tmp_path):
-    assert besiege(home, finished, tmp_path, 50, seed=2) == 50
+    for watched in besieged(home, tmp_path / "ws", finished, 50, seed=2):
+        watched.finish(finished)
 
 
 @pytest.mark.long

@@ -60,7 +60,8 @@ def test_the_next_run_learns_from_what_the_service_saw(home, copy, monkeypatch):
     log = serve(ws, of)
     assert log.num_rows == sum(map(len, of.values()))
 
-    ended = home.run(copy, str(path))
+    ended = home.limbeck("--json", "distill", path, "--workspace", copy)
+    assert ended.code == 0, ended.err
     assert ended.made["logged"] == "not made yet"
     assert "logged is new" in ended.made["models/student"]
     assert not {"soft_labels", "signals/match", "signals/searchsage"} & set(ended.made)

@@ -86,9 +86,8 @@ def test_a_second_run_makes_nothing_and_says_so(home, copy, finished):
 
 
 def test_the_same_recipe_and_seed_give_the_same_bytes_wherever_they_lie(finished, twin):
-    root, ended = twin
-    assert ended.code == 0, ended.err
-    assert tiny_run.contents(root) == finished.contents
+    assert twin.ended.code == 0, twin.ended.err
+    assert tiny_run.contents(twin.watched.root) == finished.contents
 
 
 STUDENTS = MODELS - {"models/teacher"}

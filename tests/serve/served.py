@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,6 +14,7 @@ from tokenizers import Tokenizer
 from limbeck import records
 from limbeck.index import alignment, boards, catalogue, lexical, nearest, onnx, shares, understanding
 from limbeck.index import texts as texts_index
+from limbeck.serve.versions import PARTS
 from limbeck.settings import Student, Text
 from limbeck.signals import engagement, joined, match_index, searchsage
 from limbeck.student import model
@@ -133,6 +135,23 @@ def write_vectors(ws, composed, student):
     ws.write_folder("index/onnx", ws.made_from(onnx.MADE_OF), lambda out, _: onnx.build(ws, out))
     write_shares(ws)
     write_catalogue(ws)
+
+
+def retrain(ws, seed):
+    """Another student on the same backbone, and the Pins' vectors by it."""
+    backbone = shutil.copytree(ws.folder("models/student") / "tower", ws.root / "backbone")
+    signals = joined.open(ws, lambda texts: np.zeros((len(texts), 32), np.float32))
+    made = Made(settings={"seed": seed})
+    student = ws.write_folder("models/student", made, lambda out, _: write_student(out, backbone, signals, seed))
+    write_vectors(ws, ws.table("composed"), LoadedStudent(student))
+
+
+def lay(ws, lender, parts=PARTS):
+    """Leave the lender's version in place of the one that is there, whose files go, as a run does."""
+    for name in filter(lender.has, parts):
+        made = lender.manifest(name).made
+        if ws.outdated(name, made):
+            assert Workspace(ws.root, lender).borrow(name, made)
 
 
 def write_shares(ws, bits=16):

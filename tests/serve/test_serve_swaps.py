@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 from longer import longer
-from served import pin_rows, pin_texts, write_vectors
+from served import lay, pin_rows, pin_texts
 from starlette.testclient import TestClient
-from test_serve_versions import train
 
 from limbeck.index import lexical
 from limbeck.index.store import Store
 from limbeck.serve import app
 from limbeck.serve.ranker import Ranker
-from limbeck.serve.versions import PARTS, Versions
+from limbeck.serve.versions import Versions
 from limbeck.settings import Serve
-from limbeck.student.grade import Student
 from limbeck.workspace import Made, Workspace
 
 PINS = [f"pin{i:02d}" for i in range(20)]
@@ -30,29 +28,13 @@ GROWN = 64  # MiB
 OPEN = 60  # files of the versions that requests under way still answer by: a leak is as many each few swaps
 
 
-@pytest.fixture(scope="module")
-def lenders(workspace, tmp_path_factory):
+@pytest.fixture
+def lenders(workspace, another, tmp_path):
     """Three versions: another student, and the first one's index with fewer words."""
-
-    def copy(name):
-        folder = tmp_path_factory.mktemp("lenders") / name
-        shutil.copytree(workspace.root, folder)
-        return Workspace(folder)
-
-    another, fewer = copy("another"), copy("fewer")
-    train(another, 1)
-    write_vectors(another, another.table("composed"), Student(another.folder("models/student")))
+    fewer = Workspace(shutil.copytree(workspace.root, tmp_path / "fewer"))
     texts = pin_texts(pin_rows()).slice(0, 40)
     fewer.write_folder("index/lexical", Made(settings={"pins": 40}), lambda out, _: lexical.build([texts], out))
     return workspace, another, fewer
-
-
-def lay(ws, lender):
-    """Leave the lender's version in place of the one that is there, whose files go, as a run does."""
-    for name in filter(lender.has, PARTS):
-        made = lender.manifest(name).made
-        if ws.outdated(name, made):
-            assert Workspace(ws.root, lender).borrow(name, made)
 
 
 class Client(threading.Thread):

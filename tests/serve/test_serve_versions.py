@@ -1,6 +1,5 @@
 """A newer version takes over while requests come in; a bad one never does."""
 
-import contextlib
 import dataclasses
 import gc
 import shutil
@@ -9,22 +8,17 @@ import weakref
 
 import numpy as np
 import pytest
-from served import write_student, write_vectors
-from starlette.testclient import TestClient
+from served import lay
 
 from limbeck.errors import InputError, WorkspaceError
 from limbeck.index import alignment
 from limbeck.index.store import Store
-from limbeck.serve import app
 from limbeck.serve.cache import Caches
 from limbeck.serve.ranker import Ranker
-from limbeck.serve.versions import Versions
-from limbeck.settings import Serve
-from limbeck.signals import joined
-from limbeck.student.grade import Student
-from limbeck.workspace import Made, Workspace
+from limbeck.serve.versions import PARTS, Versions
+from limbeck.workspace import Workspace
 
-DOCUMENTS = [{"id": f"pin{i:02d}"} for i in range(20)]
+PINS = [f"pin{i:02d}" for i in range(20)]
 
 
 @pytest.fixture
@@ -38,20 +32,6 @@ def versions(copy):
     return Versions(copy, lambda ws: Ranker(Store.open(ws)))
 
 
-def retrain(ws, seed):
-    """Another student, and the Pins' vectors by it."""
-    train(ws, seed)
-    write_vectors(ws, ws.table("composed"), Student(ws.folder("models/student")))
-
-
-def train(ws, seed):
-    """Another student on the same backbone, alone."""
-    backbone = shutil.copytree(ws.folder("models/student") / "tower", ws.root / "backbone", dirs_exist_ok=True)
-    signals = joined.open(ws, lambda texts: np.zeros((len(texts), 32), np.float32))
-    made = Made(settings={"seed": seed})
-    ws.write_folder("models/student", made, lambda out, _: write_student(out, backbone, signals, seed))
-
-
 def damage(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -60,7 +40,7 @@ def damage(path):
 
 
 def answers(ranker):
-    return ranker.grade("red sofa", [d["id"] for d in DOCUMENTS]).tolist()
+    return ranker.grade("red sofa", PINS).tolist()
 
 
 def test_nothing_new_is_nothing_to_do(versions):
@@ -69,9 +49,9 @@ def test_nothing_new_is_nothing_to_do(versions):
     assert versions.ranker is before
 
 
-def test_a_new_student_takes_over_with_its_own_vectors(versions, copy):
+def test_a_new_student_takes_over_with_its_own_vectors(versions, copy, another):
     before = answers(versions.ranker)
-    retrain(copy, 1)
+    lay(copy, another)
     assert versions.look() == "taken"
     assert answers(versions.ranker) == answers(Ranker(Store.open(copy))) != before
     assert versions.ranker.model == Store.open(copy).model
@@ -104,27 +84,24 @@ def test_a_version_that_was_replaced_is_let_go_of_without_waiting_for_the_collec
         gc.enable()
 
 
-def test_a_student_whose_vectors_are_not_there_yet_has_to_wait(versions, copy):
+def test_a_student_whose_vectors_are_not_there_yet_has_to_wait(versions, copy, another):
     before = versions.ranker
-    train(copy, 2)
+    lay(copy, another, ["models/student"])
     assert versions.look() == "refused"
     assert "another student" in versions.refused
     assert versions.ranker is before
     assert versions.look() is None
-    write_vectors(copy, copy.table("composed"), Student(copy.folder("models/student")))
+    lay(copy, another)
     assert versions.look() == "taken"
     assert versions.refused is None
 
 
-def test_a_part_that_is_made_anew_and_stays_the_same_ends_the_waiting(versions, copy):
-    old, same = copy.manifest(alignment.NAME).made, copy.digest(alignment.NAME)
-    retrain(copy, 1)
-    new, kept = copy.manifest(alignment.NAME).made, shutil.copytree(copy.folder(alignment.NAME), copy.root / "kept")
-    build = lambda out, _: shutil.copytree(kept, out, dirs_exist_ok=True)  # noqa: E731
-    copy.write_folder(alignment.NAME, old, build)  # as a run leaves it between the catalogue and this
+def test_a_part_that_is_made_anew_and_stays_the_same_ends_the_waiting(versions, copy, another):
+    same = copy.digest(alignment.NAME)
+    lay(copy, another, [name for name in PARTS if name != alignment.NAME])  # as a run leaves it before this part
     assert versions.look() == "refused"
     assert "index/alignment was made of another index/catalogue" in versions.refused
-    copy.write_folder(alignment.NAME, new, build)
+    lay(copy, another)
     assert copy.digest(alignment.NAME) == same
     assert versions.look() == "taken"
 
@@ -133,9 +110,9 @@ def test_a_part_that_is_made_anew_and_stays_the_same_ends_the_waiting(versions, 
     ("name", "file"),
     [("models/student", "head.safetensors"), ("models/student", "tower/model.safetensors"), ("pin_vectors", None)],
 )
-def test_a_damaged_version_is_refused_and_the_old_one_still_answers(versions, copy, name, file):
+def test_a_damaged_version_is_refused_and_the_old_one_still_answers(versions, copy, another, name, file):
     before = answers(versions.ranker)
-    retrain(copy, 1)
+    lay(copy, another)
     damage(copy.folder(name) / file if file else copy.shards(name)[0])
     assert versions.look() == "refused"
     assert "damaged" in versions.refused
@@ -175,59 +152,7 @@ def test_a_student_that_cannot_read_is_refused_even_where_a_cache_knows_the_quer
         Versions(workspace, lambda ws: Ranker(blind, caches=Caches(shared=lambda of, tokens: Knowing(16))))
 
 
-@contextlib.contextmanager
-def asking(client, heard):
-    """Threads that ask and ask, until the body is done."""
-    done = threading.Event()
-
-    def ask():
-        while not done.is_set():
-            heard.append(client.post("/v1/rerank", json={"query": "red sofa", "documents": DOCUMENTS}))
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
-
-
-def swapped_under_load(versions, copy, swaps):
-    """Answers heard while versions changed; what each version answers, by its name."""
-    expected, heard = {}, []
-
-    def note():
-        ranker = versions.ranker
-        ranked = ranker.rerank_documents("red sofa", [{"pin_id": d["id"]} for d in DOCUMENTS])
-        expected[ranker.model] = {r.index: r.expected_level for r in ranked}
-
-    note()
-    with TestClient(app.create(versions, Serve(seconds=0))) as client, asking(client, heard):
-        for seed in range(1, swaps + 1):
-            retrain(copy, seed)
-            assert versions.look() == "taken"
-            note()
-    return heard, expected
-
-
-def mixed(heard, expected):
-    """Those of the answers that are not one version's alone."""
-    answers = [answer.json() for answer in heard]
-    levels = [{r["index"]: r["expected_level"] for r in answer["results"]} for answer in answers]
-    return [a for a, found in zip(answers, levels) if found != pytest.approx(expected[a["model"]], abs=1e-5)]
-
-
-def test_versions_change_under_load_and_no_request_fails_or_mixes_them(versions, copy):
-    heard, expected = swapped_under_load(versions, copy, 2)
-    assert {answer.status_code for answer in heard} == {200}
-    assert mixed(heard, expected) == []
-    assert len(expected) == 3
-
-
-def test_what_is_new_is_found_by_the_watch(versions, copy):
+def test_what_is_new_is_found_by_the_watch(versions, copy, another):
     heard, told = [], threading.Event()
 
     def hear(*said):
@@ -236,7 +161,7 @@ def test_what_is_new_is_found_by_the_watch(versions, copy):
 
     stop = versions.watch(0.05, hear)
     try:
-        retrain(copy, 1)
+        lay(copy, another)
         while not heard or heard[-1][0] != "taken":  # it may have looked between the student and its vectors
             assert told.wait(600)
             told.clear()

@@ -45,6 +45,14 @@ def of_pins(count, shopping=None):
     return [(PIN_IDS[i], None, NAMES[i % KINDS], shopping and shopping(i)) for i in range(count)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_steps():
+    """A few texts are learnt in fewer steps than many are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "STEPS", 150)
+        yield
+
+
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
     """A function that learns from some evidence and opens the signal, with its summary and folder."""

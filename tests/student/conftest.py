@@ -3,10 +3,11 @@
 import pytest
 import torch
 import toy_trainings
-from toy_task import pins
+from toy_task import WordMatch, judged, pins
 
 from limbeck.inference import reader
 from limbeck.student.encode import Encoder
+from limbeck.student.lessons import Lessons
 from limbeck.student.vectors import Vectors
 
 torch.set_num_threads(1)
@@ -20,6 +21,24 @@ TUNED = {
 def settings(tiny_encoder):
     """Settings of a tiny student."""
     return toy_trainings.student_settings(tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def untuned(settings):
+    """Reads with the backbone as it came."""
+    return Encoder.untuned(settings)
+
+
+@pytest.fixture(scope="session")
+def base(untuned):
+    """Vectors of all Pins by the backbone as it came."""
+    return Vectors.of_texts(pins(), untuned)
+
+
+@pytest.fixture(scope="session")
+def laid_out(untuned, base):
+    """The toy task, with untuned vectors."""
+    return Lessons([judged("train"), judged("valid")], pins(), WordMatch(), untuned.read, base)
 
 
 @pytest.fixture(scope="session")

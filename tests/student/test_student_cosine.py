@@ -8,18 +8,7 @@ from toy_task import judged, pins
 from limbeck import calibration
 from limbeck.relevance import from_columns
 from limbeck.student.cosine import CosineGrader
-from limbeck.student.encode import Encoder
 from limbeck.student.vectors import Vectors
-
-
-@pytest.fixture(scope="module")
-def untuned(settings):
-    return Encoder.untuned(settings)
-
-
-@pytest.fixture(scope="module")
-def base(untuned):
-    return Vectors.of_texts(pins(), untuned)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,12 @@ from limbeck.student.model import Head
 from limbeck.student.vectors import Vectors
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def student(students):
+    return Student(students("projection"))
+
+
+@pytest.fixture(scope="module")
 def grader(students, vectors):
     """The student whose backbone stayed as it came."""
     return StudentGrader(students("projection"), WordMatch(), vectors)
@@ -60,9 +65,8 @@ def test_distributions_are_float32_and_sum_to_one(grader):
     np.testing.assert_allclose(graded.sum(axis=1), 1, atol=1e-6)
 
 
-def test_an_unknown_pin_has_a_vector_of_zeros(grader, students):
-    pairs = pa.table({"query": ["red lamp"], "pin_id": ["nobody knows"]})
-    student, match = Student(students("projection")), WordMatch()
+def test_an_unknown_pin_has_a_vector_of_zeros(grader, student):
+    pairs, match = pa.table({"query": ["red lamp"], "pin_id": ["nobody knows"]}), WordMatch()
     features = match.pairs(["red lamp"], match.rows(["nobody knows"]))
     expected = student.probabilities(student.vectors(["red lamp"]), np.zeros((1, 16), np.float32), features)
     np.testing.assert_allclose(grader.grade(pairs), expected, atol=1e-6)
@@ -73,8 +77,8 @@ def test_no_pairs_no_rows(grader):
     assert (graded.dtype, graded.shape) == (np.float32, (0, 5))
 
 
-def test_one_query_for_many_pins(students, vectors):
-    student, match = Student(students("projection")), WordMatch()
+def test_one_query_for_many_pins(student, vectors):
+    match = WordMatch()
     assert (student.features, student.vector_size) == (match.names, 16)
     query, pin_vectors = student.vectors(["red lamp"]), vectors.of(vectors.pin_ids)
     features = match.pairs(["red lamp"] * len(pin_vectors), np.arange(len(pin_vectors)))
@@ -84,5 +88,5 @@ def test_one_query_for_many_pins(students, vectors):
     assert student.probabilities(query, pin_vectors[:0], features[:0]).shape == (0, 5)
 
 
-def test_the_vectors_of_no_texts(students):
-    assert Student(students("projection")).vectors([]).shape == (0, 16)
+def test_the_vectors_of_no_texts(student):
+    assert student.vectors([]).shape == (0, 16)

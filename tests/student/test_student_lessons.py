@@ -2,67 +2,52 @@
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from toy_task import WordMatch, judged, pins
 
 from limbeck.relevance import from_columns
 from limbeck.student import lessons
-from limbeck.student.encode import Encoder
 from limbeck.student.lessons import Lessons
-from limbeck.student.vectors import Vectors
-
-
-@pytest.fixture
-def laid_out(settings):
-    """The toy task, with untuned vectors."""
-    untuned = Encoder.untuned(settings)
-    base = Vectors.of_texts(pins(), untuned)
-    return Lessons([judged("train"), judged("valid")], pins(), WordMatch(), untuned.read, base), untuned, base
 
 
 def test_numbers_lead_back_to_the_texts(laid_out):
-    taught, _, _ = laid_out
     rows = judged("valid")
-    examples = taught.examples(rows)
-    assert [taught.queries.texts[i] for i in examples.query] == rows.column("query").to_pylist()
-    assert [taught.pins.texts[i] for i in examples.pin] == rows.column("text").to_pylist()
+    examples = laid_out.examples(rows)
+    assert [laid_out.queries.texts[i] for i in examples.query] == rows.column("query").to_pylist()
+    assert [laid_out.pins.texts[i] for i in examples.pin] == rows.column("text").to_pylist()
     assert len(examples) == rows.num_rows
-    assert len(set(taught.queries.texts)) == len(taught.queries.texts)
-    assert len(taught.pins.texts) == pins().num_rows
+    assert len(set(laid_out.queries.texts)) == len(laid_out.queries.texts)
+    assert len(laid_out.pins.texts) == pins().num_rows
 
 
-def test_untuned_vectors_stand_beside_the_texts(laid_out):
-    taught, untuned, base = laid_out
-    np.testing.assert_allclose(taught.queries.base, untuned.encode(taught.queries.texts), atol=1e-6)
+def test_untuned_vectors_stand_beside_the_texts(laid_out, untuned, base):
+    np.testing.assert_allclose(laid_out.queries.base, untuned.encode(laid_out.queries.texts), atol=1e-6)
     known = dict(zip(pins().column("text").to_pylist(), base.matrix))
-    assert all((vector == known[text]).all() for text, vector in zip(taught.pins.texts, taught.pins.base))
-    assert (taught.queries.base.dtype, taught.pins.base.dtype) == (np.float32, np.float32)
+    assert all((vector == known[text]).all() for text, vector in zip(laid_out.pins.texts, laid_out.pins.base))
+    assert (laid_out.queries.base.dtype, laid_out.pins.base.dtype) == (np.float32, np.float32)
 
 
 def test_features_and_targets_row_by_row(laid_out, monkeypatch):
-    taught, _, _ = laid_out
     rows, match = judged("train"), WordMatch()
     monkeypatch.setattr(lessons, "ROWS_PER_BATCH", 7)
-    examples = taught.examples(rows)
+    examples = laid_out.examples(rows)
     expected = match.pairs(rows.column("query").to_pylist(), match.rows(rows.column("pin_id").to_pylist()))
     assert (examples.features == expected).all()
     assert (examples.target == from_columns(rows)).all()
     assert (examples.features.dtype, examples.target.dtype) == (np.float32, np.float32)
-    assert taught.feature_names == match.names
+    assert laid_out.feature_names == match.names
 
 
-def test_a_backbone_to_be_tuned_reads_the_texts_itself(settings):
-    taught = Lessons([judged("train")], pins(), WordMatch(), None, Vectors.of_texts(pins(), Encoder.untuned(settings)))
+def test_a_backbone_to_be_tuned_reads_the_texts_itself(base):
+    taught = Lessons([judged("train")], pins(), WordMatch(), None, base)
     assert taught.queries.base is None
     assert taught.pins.base is None
 
 
-def test_a_pin_without_a_text_is_read_as_empty_and_has_no_vector(settings):
-    untuned = Encoder.untuned(settings)
+def test_a_pin_without_a_text_is_read_as_empty_and_has_no_vector(untuned, base):
     pairs = judged("train").slice(0, 2)
     names = pairs.column_names
     pairs = pairs.set_column(names.index("pin_id"), "pin_id", pa.array(["nobody knows", pairs["pin_id"][1].as_py()]))
-    taught = Lessons([pairs], pins(), WordMatch(), untuned.read, Vectors.of_texts(pins(), untuned))
+    taught = Lessons([pairs], pins(), WordMatch(), untuned.read, base)
     examples = taught.examples(pairs)
     assert taught.pins.texts[examples.pin[0]] == ""
     assert not taught.pins.base[examples.pin[0]].any()
@@ -70,6 +55,6 @@ def test_a_pin_without_a_text_is_read_as_empty_and_has_no_vector(settings):
 
 
 def test_no_pairs_no_examples(laid_out):
-    examples = laid_out[0].examples(judged("train").slice(0, 0))
+    examples = laid_out.examples(judged("train").slice(0, 0))
     assert len(examples) == 0
     assert examples.features.shape == (0, 3)

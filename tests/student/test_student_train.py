@@ -24,12 +24,18 @@ def loss(folder):
     return float(-(from_columns(judged("valid")) * np.log(student.grade(judged("valid")))).sum(axis=1).mean())
 
 
+@pytest.fixture(scope="module")
+def untrained_loss(settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("untrained")
+    save(create_tower(settings, 5), Head(Shape.of(settings, WordMatch.names)), folder)
+    return loss(folder)
+
+
 @pytest.mark.parametrize(("tune", "share"), [("projection", 0.7), ("all", 0.9)])
-def test_training_lowers_the_loss_on_other_queries(tune, share, students, settings, tmp_path):
-    save(create_tower(settings, 5), Head(Shape.of(settings, WordMatch.names)), tmp_path)
+def test_training_lowers_the_loss_on_other_queries(tune, share, students, untrained_loss):
     valid, mean = from_columns(judged("valid")), from_columns(judged("train")).mean(axis=0)
     guess = -(valid * np.log(np.maximum(mean, 1e-9))).sum(axis=1).mean()  # the best without looking at the Pin
-    assert loss(students(tune)) < share * guess < guess < loss(tmp_path)
+    assert loss(students(tune)) < share * guess < guess < untrained_loss
 
 
 @pytest.mark.parametrize("tune", ["projection", "all"])
@@ -47,21 +53,20 @@ def test_everything_saved_is_finite_and_float32(students):
             assert np.isfinite(array).all()
 
 
-def test_features_are_standardised_by_the_training_rows(students, settings):
+def test_features_are_standardised_by_the_training_rows(students, laid_out):
     head = Head.load(students("projection"))
-    features = toy_trainings.lessons(settings).examples(judged("train")).features
+    features = laid_out.examples(judged("train")).features
     np.testing.assert_allclose(head.mean, features.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(head.scale[:2], 1 / features[:, :2].std(axis=0), rtol=1e-5)
     assert head.scale[2] == 1  # the constant
 
 
 @pytest.mark.parametrize("part", ["train", "valid"])
-def test_no_labelled_pairs(part, settings, tmp_path):
-    taught = toy_trainings.lessons(settings)
-    parts = {p: taught.examples(judged(p)) for p in ("train", "valid")}
-    parts[part] = taught.examples(judged(part).slice(0, 0))
+def test_no_labelled_pairs(part, settings, laid_out, tmp_path):
+    parts = {p: laid_out.examples(judged(p)) for p in ("train", "valid")}
+    parts[part] = laid_out.examples(judged(part).slice(0, 0))
     with pytest.raises(InputError, match=f"no labelled pairs to {part} on"):
-        train.train(parts, taught, settings, 0, tmp_path / "out", tmp_path)
+        train.train(parts, laid_out, settings, 0, tmp_path / "out", tmp_path)
     assert not (tmp_path / "out").exists()
 
 
@@ -117,17 +122,15 @@ def test_a_temperature_softens_both_sides_and_keeps_the_gradients_size():
     np.testing.assert_allclose(gradient, 0, atol=1e-9)
 
 
-def test_pairs_count_by_their_weights(tiny_encoder):
-    chosen = toy_trainings.student_settings(tiny_encoder)
-    taught, rows = toy_trainings.lessons(chosen), judged("train").slice(0, 8)
-    weights = np.arange(8, dtype=np.float32)
-    weighted = taught.examples(rows.append_column("weight", pa.array(weights)))
+def test_pairs_count_by_their_weights(settings, laid_out):
+    rows, weights = judged("train").slice(0, 8), np.arange(8, dtype=np.float32)
+    weighted = laid_out.examples(rows.append_column("weight", pa.array(weights)))
     assert (weighted.weight == weights).all()
-    assert (taught.examples(rows).weight == 1).all()
+    assert (laid_out.examples(rows).weight == 1).all()
     model = train.Distillation(
-        create_tower(chosen, 0), Head(Shape.of(chosen, taught.feature_names)), taught.queries, taught.pins
+        create_tower(settings, 0), Head(Shape.of(settings, laid_out.feature_names)), laid_out.queries, laid_out.pins
     )
-    loader = train._loader("valid", weighted, model.eval(), chosen, 0)
+    loader = train._loader("valid", weighted, model.eval(), settings, 0)
     [batch] = list(loader)
     np.testing.assert_allclose(np.sort(batch["weight"]), weights / weights.mean(), rtol=1e-6)
     with torch.inference_mode():

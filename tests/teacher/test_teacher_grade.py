@@ -59,18 +59,20 @@ def test_a_trained_teacher_is_read_by_sentence_transformers(learned, single_prec
 
 
 def test_batches_do_not_matter(fresh, single_precision, monkeypatch):
-    together = grader(fresh).grade_texts(QUERIES, TEXTS)
-    alone = [grader(fresh).grade_texts([query], [text])[0] for query, text in zip(QUERIES, TEXTS)]
+    teacher = grader(fresh)
+    together = teacher.grade_texts(QUERIES, TEXTS)
+    alone = [teacher.grade_texts([query], [text])[0] for query, text in zip(QUERIES, TEXTS)]
     np.testing.assert_allclose(together, alone, atol=1e-6)
     monkeypatch.setattr(reader, "TOKENS_PER_PACKED_BATCH", 40)
-    np.testing.assert_allclose(together, grader(fresh).grade_texts(QUERIES, TEXTS), atol=1e-6)
+    np.testing.assert_allclose(together, teacher.grade_texts(QUERIES, TEXTS), atol=1e-6)
 
 
 def test_what_is_beyond_the_limit_is_not_read(fresh):
     texts = ["lamp " * 40 + ending for ending in ("sofa", "red tea pot", "")]
-    graded = grader(fresh).grade_texts(["red"] * 3, texts)
+    teacher = grader(fresh)
+    graded = teacher.grade_texts(["red"] * 3, texts)
     assert (graded == graded[0]).all()
-    assert not (graded[0] == grader(fresh).grade_texts(["red"], ["sofa " * 40])[0]).all()
+    assert not (graded[0] == teacher.grade_texts(["red"], ["sofa " * 40])[0]).all()
 
 
 def test_long_queries_are_cut_too(fresh):
@@ -80,9 +82,9 @@ def test_long_queries_are_cut_too(fresh):
 
 
 def test_rows_keep_their_order(learned, single_precision):
-    rows = judged("valid")
+    rows, teacher = judged("valid"), grader(learned)
     order = np.random.default_rng(0).permutation(rows.num_rows)
-    np.testing.assert_allclose(grader(learned).grade(rows.take(order)), grader(learned).grade(rows)[order], atol=1e-6)
+    np.testing.assert_allclose(teacher.grade(rows.take(order)), teacher.grade(rows)[order], atol=1e-6)
 
 
 def test_the_same_bytes_every_time(learned):

@@ -8,7 +8,6 @@ import pytest
 import toy_trainings
 from hypothesis import given
 from hypothesis import strategies as st
-from longer import longer
 from sentence_transformers import CrossEncoder
 from toy_task import judged, pins
 
@@ -65,7 +64,7 @@ def test_too_few_pairs_change_nothing(rows):
     assert temperature.fit(*world(2, rows, 0)) == 1.0
 
 
-@pytest.fixture(scope="module", params=["softmax", longer("ordinal")])
+@pytest.fixture(scope="module", params=["softmax", "ordinal"])
 def calibrated(request, tiny_encoder, tmp_path_factory):
     """A teacher of each head that had to learn hard levels, validated on raters who are less sure."""
     folder = tmp_path_factory.mktemp("calibrated")
@@ -94,16 +93,28 @@ def test_a_teacher_of_hard_levels_is_made_less_sure(calibrated, single_precision
     assert noted["validation_loss"]["after"] == pytest.approx(found, abs=5e-3)  # noted as graded in bulk
 
 
+@pytest.mark.long
 def test_whoever_loads_the_folder_has_the_temperature(calibrated, single_precision):
     expected = CrossEncoder(str(calibrated)).predict(pairs(), apply_softmax=True)
     np.testing.assert_allclose(TeacherGrader(calibrated, pins()).grade(judged("valid")), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("t", [0.3, 4.0])
-def test_scores_are_divided_and_the_likeliest_level_stays(calibrated, tmp_path, t):
-    folder = shutil.copytree(calibrated, tmp_path / "teacher")
+def assert_divided(folder, t):
+    """Whoever loads the folder after it was given a temperature has the scores of before, divided by it."""
     before = CrossEncoder(str(folder)).predict(pairs())
     temperature.apply(folder, t)
     after = CrossEncoder(str(folder)).predict(pairs())
     np.testing.assert_allclose(after, before / t, rtol=1e-4, atol=1e-5)
     assert (after.argmax(axis=1) == before.argmax(axis=1)).all()
+    np.testing.assert_allclose(TeacherGrader(folder, pins()).grade(judged("valid")), softmax(after), atol=1e-5)
+
+
+@pytest.mark.parametrize("t", [0.3, 4.0])
+def test_scores_are_divided_and_the_likeliest_level_stays(learned, tmp_path, t, single_precision):
+    assert_divided(shutil.copytree(learned, tmp_path / "teacher"), t)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("t", [0.3, 4.0])
+def test_scores_of_either_head_are_divided(calibrated, tmp_path, t, single_precision):
+    assert_divided(shutil.copytree(calibrated, tmp_path / "teacher"), t)

@@ -17,7 +17,9 @@ SETTINGS = World(
     pins_per_shard=400,
     searches_per_shard=600,
 )
-TINY = World(pins=200, users=40, searches=300, judged_pairs=200, heldout_pairs=100)
+TINY = World(
+    pins=200, users=40, searches=300, judged_pairs=200, heldout_pairs=100, pins_per_shard=80, searches_per_shard=120
+)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from limbeck.sources.world.logs import Log, log
 from limbeck.sources.world.queries import queries
 from limbeck.sources.world.truth import levels
 
-BUSY = World(pins=1_500, users=150, searches=8_000, searches_per_shard=8_000)
+BUSY = World(pins=1_500, users=150, searches=4_000, searches_per_shard=4_000)
 
 
 @pytest.fixture(scope="module")

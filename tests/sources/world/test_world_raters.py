@@ -9,7 +9,7 @@ from told import true_levels
 
 from limbeck.relevance import fold
 from limbeck.settings import World
-from limbeck.sources.world.raters import confusions, judgments
+from limbeck.sources.world.raters import confusions
 from limbeck.sources.world.vocabulary import LANGUAGES
 
 
@@ -70,10 +70,9 @@ def test_raters_confuse_neighbouring_levels(seed: int) -> None:
             assert (np.diff(rater[true, : true + 1]) >= -0.02).all()  # the further off, the rarer
 
 
-def test_raters_agree_with_the_truth_as_documented() -> None:
+def test_raters_agree_with_the_truth_as_documented(small: Made) -> None:
     """About seven in ten exactly right, nearly all within one level (docs/world.md)."""
-    settings = World(pins=3_000, users=150, searches=4_000, judged_pairs=2_000)
-    rows = judgments(settings, SEED)
-    off = np.abs(true_levels(settings, SEED, rows) - np.array(rows["level"]))
+    rows = small.tables["judgments"]
+    off = np.abs(true_levels(SETTINGS, SEED, rows) - np.array(rows["level"]))
     assert 0.65 < (off == 0).mean() < 0.82
     assert (off <= 1).mean() > 0.96
