@@ -3,8 +3,9 @@
     python benchmarks/index_opening.py --pins 200000 --folder /tmp/index
 
 Each way is opened in a process of its own, without the student, whose size does not depend on the Pins; then 200 random
-sets of 1,000 Pins are looked up, matched and gathered. "signals" are opened beside the match index alone. Processes
-that map the same files share them: what a further replica costs is its private memory.
+sets of 1,000 Pins are looked up, matched and gathered. "signals" are opened beside the match index alone, aligned by
+the run as for the service, and "unaligned" as the training has them: by a look at every Pin. Processes that map the
+same files share them: what a further replica costs is its private memory.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,15 +25,14 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
 from limbeck import lookup
-from limbeck.index import catalogue, lexical, nearest, texts
+from limbeck.index import alignment, catalogue, lexical, nearest, texts
 from limbeck.records import schema
-from limbeck.signals import classes, engagement, grams, interests, match_index, pinsage, sage
+from limbeck.signals import classes, engagement, grams, interests, joined, match_index, pinsage, sage
 from limbeck.signals.classifier import Classifier
-from limbeck.signals.joined import Joined
 from limbeck.signals.match import FIELDS
-from limbeck.signals.signal import Signal
 from limbeck.signals.terms import Terms
-from limbeck.student.vectors import Vectors
+from limbeck.student.vectors import Vectors, lists
+from limbeck.workspace import Made, Workspace
 
 DIMENSIONS, WORDS, TERMS_PER_FIELD = 64, 100_000, 4
 ASKED, ROUNDS = 1_000, 200
@@ -61,28 +62,43 @@ def pin_id(number: int) -> str:
     return f"{number * 7_919 % 10**9:012d}"
 
 
-def generate(count: int, folder: Path) -> None:
+def generate(count: int, ws: Workspace, signals_alone: bool) -> None:
+    """An index of so many Pins, as a run leaves it, and the tables that some of it is made of."""
     random = np.random.default_rng(0)
     ids = [pin_id(number) for number in range(count)]
     words = np.asarray([f"word{number}" for number in range(WORDS)])
     chosen = np.minimum(random.zipf(1.3, (count, len(FIELDS), TERMS_PER_FIELD)), WORDS) - 1
     titles = [" ".join(row) for row in words[chosen[:, 0]]]
-    _write_match(ids, words, chosen.astype(np.int32), _made(folder / "match"))
-    vectors = random.standard_normal((count, DIMENSIONS)).astype(np.float32)
-    rows = pa.table({"pin_id": ids, "digest": ids, "vector": pa.array(list(vectors), pa.list_(pa.float32()))})
+    _write(ws, "signals/match", lambda out: _write_match(ids, words, chosen.astype(np.int32), out))
+    vectors = lists(random.standard_normal((count, DIMENSIONS)).astype(np.float32))
+    rows = pa.table({"pin_id": ids, "digest": ids, "vector": vectors})
     none = pa.nulls(count, pa.string())
     pins = pa.table(dict.fromkeys(catalogue.SHOWN, none) | {"pin_id": ids, "title": titles, "description": titles})
-    catalogue.build(rows, pins, _made(folder / "catalogue"))
-    nearest.build(rows, _made(folder / "nearest"))
-    pq.write_table(rows, folder / "vectors.parquet", compression="zstd")
-    pq.write_table(pins, folder / "pins.parquet", compression="zstd")
-    lists = pa.array([[]] * count, pa.list_(pa.string()))
-    said = dict.fromkeys(schema("pin_texts").names, none)
-    said |= {"pin_id": ids, "digest": ids, "title": titles, "board_titles": lists, "engaged_queries": lists}
+    _write(ws, "index/catalogue", lambda out: catalogue.build(rows, pins, out))
+    _write_signals(ids, random, ws)
+    if not signals_alone:
+        _write_sides(rows, pins, ws)
+    begun = time.process_time()
+    _write(ws, alignment.NAME, lambda out: alignment.build(ws, out))
+    print("aligned offline in", round(time.process_time() - begun, 3), "CPU seconds", flush=True)
+
+
+def _write_sides(rows: pa.Table, pins: pa.Table, ws: Workspace) -> None:
+    """What finds Pins and says what they say, and the tables that were read whole before."""
+    _write(ws, "index/nearest", lambda out: nearest.build(rows, out))
+    pq.write_table(rows, ws.root / "vectors.parquet", compression="zstd")
+    pq.write_table(pins, ws.root / "pins.parquet", compression="zstd")
+    empty = pa.array([[]] * len(pins), pa.list_(pa.string()))
+    said = dict.fromkeys(schema("pin_texts").names, pa.nulls(len(pins), pa.string()))
+    said |= dict.fromkeys(("board_titles", "engaged_queries"), empty)
+    said |= {name: pins.column(name) for name in ("pin_id", "title")} | {"digest": pins.column("pin_id")}
     pin_texts = pa.table(said, schema=schema("pin_texts"))
-    _write_signals(ids, random, folder)
-    lexical.build([pin_texts], _made(folder / "lexical"))
-    texts.build([pin_texts], _made(folder / "texts"))
+    _write(ws, "index/lexical", lambda out: lexical.build([pin_texts], out))
+    _write(ws, "index/texts", lambda out: texts.build([pin_texts], out))
+
+
+def _write(ws: Workspace, name: str, build: Callable[[Path], Any]) -> None:
+    ws.write_folder(name, Made(), lambda out, scratch: build(out))
 
 
 def _write_match(ids: list[str], words: np.ndarray, chosen: np.ndarray, out: Path) -> None:
@@ -102,22 +118,25 @@ def _write_match(ids: list[str], words: np.ndarray, chosen: np.ndarray, out: Pat
     (out / "statistics.json").write_text(json.dumps({"mean_lengths": mean_lengths}))
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder
-
-
-def _write_signals(ids: list[str], random: np.random.Generator, folder: Path) -> None:
+def _write_signals(ids: list[str], random: np.random.Generator, ws: Workspace) -> None:
     """Signals as training leaves them: random weights and vectors, sixteen interests, and a log of the Pins."""
-    pins, vectors = pa.table({"pin_id": ids}), random.standard_normal((len(ids), sage.SIZE)).astype(np.float32)
-    for name, weights, shapes in (("searchsage", sage.WEIGHTS, SAGE), ("pinsage", pinsage.WEIGHTS, PINSAGE)):
-        out = _made(folder / name)
-        save_file(
-            {key: random.standard_normal(shape).astype(np.float32) for key, shape in shapes.items()}, out / weights
-        )
-        feather.write_feather(pins, out / "pins.arrow")
-        np.save(out / "pins.npy", sage.unit(vectors), allow_pickle=False)
-    out, shares = _made(folder / "interests"), random.random((len(ids), CLASSES))
+    _write_log(ids, random, ws)
+    _write(ws, "signals/searchsage", lambda out: _write_vectors(ids, random, SAGE, out / sage.WEIGHTS))
+    _write(ws, "signals/pinsage", lambda out: _write_vectors(ids, random, PINSAGE, out / pinsage.WEIGHTS))
+    _write(ws, "signals/interests", lambda out: _write_classes(ids, random, out))
+
+
+def _write_vectors(
+    ids: list[str], random: np.random.Generator, shapes: dict[str, tuple[int, ...]], weights: Path
+) -> None:
+    save_file({key: random.standard_normal(shape).astype(np.float32) for key, shape in shapes.items()}, weights)
+    feather.write_feather(pa.table({"pin_id": ids}), weights.parent / "pins.arrow")
+    vectors = random.standard_normal((len(ids), sage.SIZE)).astype(np.float32)
+    np.save(weights.parent / "pins.npy", sage.unit(vectors), allow_pickle=False)
+
+
+def _write_classes(ids: list[str], random: np.random.Generator, out: Path) -> None:
+    shares = random.random((len(ids), CLASSES))
     told = Classifier(random.standard_normal((CLASSES, READ)).astype(np.float32), np.zeros(CLASSES, np.float32))
     interests.Models(told, None, np.eye(CLASSES, dtype=np.float32)).save(out)
     nothing = np.full(len(ids), np.nan, np.float32)
@@ -125,10 +144,9 @@ def _write_signals(ids: list[str], random: np.random.Generator, folder: Path) ->
     classes.likeliest(shares[:1], nothing[:1]).save(["red sofa"], out / "queries.arrow")
     summary = interests.Summary("clusters", [str(number) for number in range(CLASSES)], {})
     (out / interests.SUMMARY).write_bytes(msgspec.json.encode(summary))
-    _write_log(ids, random, folder)
 
 
-def _write_log(ids: list[str], random: np.random.Generator, folder: Path) -> None:
+def _write_log(ids: list[str], random: np.random.Generator, ws: Workspace) -> None:
     """What a log of `SHOWN` exposures a Pin says of them."""
     count = SHOWN * len(ids)
     pin = pa.array(ids).take(pa.array(random.integers(len(ids), size=count)))
@@ -143,32 +161,27 @@ def _write_log(ids: list[str], random: np.random.Generator, folder: Path) -> Non
     }
     columns = {"pin_id": pin, "query": query, **place, **numbers}
     rows = pa.table(columns).select(schema("exposures").names).cast(schema("exposures"))
-    path = folder / "exposures.parquet"
+    path = ws.root / "exposures.parquet"
     pq.write_table(rows, path)
-    engagement.build([path], 90, _made(folder / "engagement"))
+    _write(ws, "signals/engagement", lambda out: engagement.build([path], 90, out))
 
 
 class Signals:
-    """The signals beside the match index, as `joined.open` opens them."""
+    """The signals beside the match index, as the service opens them."""
 
-    def __init__(self, folder: Path) -> None:
-        pins = match_index.open(folder / "match")
-        parts: list[tuple[str, Callable[[], Signal]]] = [
-            ("engagement", lambda: engagement.Engagement(folder / "engagement", pins.pin_ids)),
-            ("searchsage", lambda: sage.SearchSage(folder / "searchsage", pins.pin_ids, _reading)),
-            ("pinsage", lambda: pinsage.PinSage(folder / "pinsage", pins.pin_ids, _reading)),
-            ("interests", lambda: interests.Interests(folder / "interests", pins.pin_ids, _reading)),
-        ]
-        self.seconds, opened = {}, []
-        for name, open_it in parts:
-            used = time.process_time()
-            opened.append(open_it())
-            self.seconds[name] = time.process_time() - used
-        self._joined = Joined(pins, opened)
+    def __init__(self, ws: Workspace) -> None:
+        self._joined = joined.open(ws, _reading, known=alignment.open(ws).of)
 
     def ask(self, pins: list[str]) -> None:
         """What they say of a query and these Pins."""
         self._joined.features("word1 word2 word3", self._joined.rows(pins))
+
+
+class Unaligned(Signals):
+    """The same as training opens them, which is before the run aligned anything."""
+
+    def __init__(self, ws: Workspace) -> None:
+        self._joined = joined.open(ws, _reading)
 
 
 def _reading(texts: Sequence[str]) -> np.ndarray:
@@ -178,11 +191,12 @@ def _reading(texts: Sequence[str]) -> np.ndarray:
 class Mapped:
     """As the service opens it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.catalogue = catalogue.open(folder / "catalogue")
-        self.match = match_index.open(folder / "match")
-        self.match_rows = self.match.pins.rows_of(self.catalogue.vectors.ids)
-        self.parts = lexical.open(folder / "lexical"), nearest.open(folder / "nearest"), texts.open(folder / "texts")
+    def __init__(self, ws: Workspace) -> None:
+        self.catalogue = catalogue.open(ws.folder("index/catalogue"))
+        self.match = match_index.open(ws.folder("signals/match"))
+        self.match_rows = alignment.open(ws).match_rows
+        parts = (("index/lexical", lexical), ("index/nearest", nearest), ("index/texts", texts))
+        self.parts = [part.open(ws.folder(name)) for name, part in parts]
 
     def ask(self, pins: list[str]) -> None:
         """What a request for these Pins costs besides the model."""
@@ -195,13 +209,14 @@ class Mapped:
 class Dicts(Mapped):
     """As it was opened before: tables read whole, and dicts of all ids and terms."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.vectors = Vectors(pq.read_table(folder / "vectors.parquet"))
-        self.pins = pq.read_table(folder / "pins.parquet", columns=list(catalogue.SHOWN))
+    def __init__(self, ws: Workspace) -> None:
+        super().__init__(ws)
+        self.vectors = Vectors(pq.read_table(ws.root / "vectors.parquet"))
+        self.pins = pq.read_table(ws.root / "pins.parquet", columns=list(catalogue.SHOWN))
         self.row = {pin: row for row, pin in enumerate(self.pins.column("pin_id").to_pylist())}
         self.of_match = {pin: row for row, pin in enumerate(self.match.pin_ids)}
-        self.terms = {t: i for i, t in enumerate(lookup.open(folder / "match", "terms").texts.to_pylist())}
+        terms = lookup.open(ws.folder("signals/match"), "terms").texts.to_pylist()
+        self.terms = {term: number for number, term in enumerate(terms)}
 
     def ask(self, pins: list[str]) -> None:
         """The same."""
@@ -211,7 +226,12 @@ class Dicts(Mapped):
         self.pins.take(pa.array([self.row[p] for p in pins[:50]])).to_pylist()
 
 
-WAYS: dict[str, type[Mapped] | type[Signals]] = {"mapped": Mapped, "dicts": Dicts, "signals": Signals}
+WAYS: dict[str, type[Mapped] | type[Signals]] = {
+    "mapped": Mapped,
+    "dicts": Dicts,
+    "signals": Signals,
+    "unaligned": Unaligned,
+}
 
 
 def memory() -> dict[str, float]:
@@ -221,13 +241,11 @@ def memory() -> dict[str, float]:
     return {"resident": found["Rss"], "private": found["Anonymous"]}
 
 
-def opened(way: str, folder: Path, count: int) -> dict[str, float]:
+def opened(way: str, ws: Workspace, count: int) -> dict[str, float]:
     lookup.of(["a"]).rows(["a"])  # compiled code is loaded once, whatever the size
     before, begun, used = memory(), time.perf_counter(), time.process_time()
-    index = WAYS[way](folder)
+    index = WAYS[way](ws)
     found = {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - used}
-    if isinstance(index, Signals):
-        found |= {f"{name}'s cpu": seconds for name, seconds in index.seconds.items()}
     found |= {f"{name} opened": value - before[name] for name, value in memory().items()}
     random, times = np.random.default_rng(1), []
     for _ in range(ROUNDS):
@@ -243,19 +261,21 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pins", type=int, default=200_000)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--signals", action="store_true", help="make and open the signals alone, which takes less time")
     parser.add_argument("--way", choices=WAYS)
     given = parser.parse_args()
-    folder = given.folder / str(given.pins)
+    ws = Workspace(given.folder / str(given.pins))
     if given.way:
-        print(json.dumps(opened(given.way, folder, given.pins)))
+        print(json.dumps(opened(given.way, ws, given.pins)))
         return
-    if not folder.exists():
-        generate(given.pins, folder)
-    for way in WAYS:
+    if not ws.has(alignment.NAME):
+        with ws.writing():
+            generate(given.pins, ws, given.signals)
+    for way in (name for name, kind in WAYS.items() if issubclass(kind, Signals) or not given.signals):
         call = [sys.executable, __file__, "--pins", str(given.pins), "--folder", str(given.folder), "--way", way]
         for _ in range(2):  # the second time, what the first one compiled and read is there
             said = subprocess.run(call, check=True, capture_output=True, text=True).stdout
-        print(way, {name: round(value, 3) for name, value in json.loads(said).items()})
+        print(way, {name: round(value, 3) for name, value in json.loads(said).items()}, flush=True)
 
 
 if __name__ == "__main__":

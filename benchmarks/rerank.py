@@ -97,6 +97,7 @@ def stand(root: Path, count: int, settings: Student, queries: list[str], world: 
         "catalogue": pins,
         "shares": Held.of(held, 16),
         "match_rows": np.arange(count),
+        "served": count,
         "digest": "benchmark",
         "understanding": Understanding(None, Languages()),
     }
@@ -110,8 +111,10 @@ def known(folders: list[Path], batches: list[pa.Table], queries: list[str], rand
     match = match_index.open(folders[0])
     base = random.standard_normal((len(match.pin_ids), BASE), dtype=np.float32)
     searchsage.build(searchsage.NOBODY, match.pin_ids, base, lambda texts: base[: len(texts)], 0, folders[1])
-    told = engagement.Engagement(log(folders[0].parent / "log", queries, match.pin_ids, random), match.pin_ids)
-    return Joined(match, [told, sage.SearchSage(folders[1], match.pin_ids, lambda texts: base[: len(texts)])])
+    folder, pins = log(folders[0].parent / "log", queries, match.pin_ids, random), match.pins.texts
+    told = engagement.Engagement(folder, engagement.aligned(folder, pins))
+    learnt = sage.SearchSage(folders[1], sage.aligned(folders[1], pins), lambda texts: base[: len(texts)])
+    return Joined(match, [told, learnt])
 
 
 def untaught(

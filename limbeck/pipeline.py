@@ -32,7 +32,7 @@ from limbeck import (
 )
 from limbeck.captions import run as captioning
 from limbeck.errors import InputError
-from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
+from limbeck.index import alignment, boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
 from limbeck.inputs import input_tables
 from limbeck.making import Run
 from limbeck.measure import attacks
@@ -265,6 +265,8 @@ def index(run: Run) -> None:
     made = ws.made_from(["pin_vectors"])
     run.folder("index/nearest", made, lambda out, scratch: nearest.build(ws.table("pin_vectors"), out))
     run.folder("index/catalogue", ws.made_from(["pin_vectors", "pins"]), lambda out, scratch: _catalogue(ws, out))
+    made = ws.made_from(alignment.MADE_OF, version=alignment.VERSION)
+    run.folder(alignment.NAME, made, lambda out, scratch: alignment.build(ws, out))
 
 
 def _catalogue(ws: Workspace, out: Path) -> None:

@@ -58,7 +58,12 @@ class Catalogue:
         self.vectors = Mapped(lookup.open(folder, _IDS), matrix)
         if not len(self._shown) == len(matrix) == len(self.vectors.ids) or self._shown.schema != _COLUMNS:
             raise WorkspaceError(f"{folder}: its parts are not of the same Pins. Delete it and run again")
-        self.known: np.ndarray = self._shown.column(_KNOWN).to_numpy()
+
+    @property
+    def known(self) -> np.ndarray:
+        """Whether the pins table has each Pin, bool (n,); read whole."""
+        found: np.ndarray = self._shown.column(_KNOWN).to_numpy()
+        return found
 
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """The columns of `SHOWN` of the Pins in these rows."""

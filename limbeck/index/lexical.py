@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.feather as feather
 import tantivy
 
+from limbeck.index import columns
 from limbeck.text.scripts import UNSPACED
 
 BOOSTS = {
@@ -47,7 +47,7 @@ class Lexical:
         index = tantivy.Index.open(self._view.name)
         index.config_reader("manual")
         self._schema, self._searcher = index.schema, index.searcher()
-        self._pin_ids = feather.read_table(folder / _PIN_IDS, memory_map=True).column("pin_id").combine_chunks()
+        self._pin_ids = columns.open(folder / _PIN_IDS)["pin_id"]
 
     def search(self, query: str, k: int) -> list[tuple[str, float]]:
         """The `k` Pins that match best, with their scores: highest score first, equal scores by pin_id."""
@@ -94,7 +94,7 @@ def build(pin_texts: Iterable[pa.Table], out: Path) -> None:
                 pin_ids.append(pin["pin_id"])
     writer.commit()
     writer.wait_merging_threads()
-    feather.write_feather(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / _PIN_IDS, "uncompressed")
+    columns.save(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / _PIN_IDS)
     _name_by_content(out)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pyarrow as pa
-import pyarrow.feather as feather
 
 from limbeck.errors import WorkspaceError
+from limbeck.index import columns
 from limbeck.student.vectors import Vectors
 
 EXACT = 50_000
@@ -23,7 +23,7 @@ def build(vectors: pa.Table, out: Path) -> None:
     """Index the `pin_id` and `vector` columns of `vectors` into the empty folder `out`."""
     pins = Vectors(vectors)
     faiss.write_index(_index(np.ascontiguousarray(pins.matrix)), str(out / _VECTORS))
-    feather.write_feather(pa.table({"pin_id": pa.array(pins.pin_ids, pa.string())}), out / _PIN_IDS, "uncompressed")
+    columns.save(pa.table({"pin_id": pa.array(pins.pin_ids, pa.string())}), out / _PIN_IDS)
 
 
 def _index(matrix: np.ndarray) -> faiss.Index:
@@ -47,7 +47,7 @@ class Nearest:
     def __init__(self, folder: Path) -> None:
         try:
             self._index = faiss.read_index(str(folder / _VECTORS), faiss.IO_FLAG_MMAP_IFC)
-            self._pin_ids = feather.read_table(folder / _PIN_IDS, memory_map=True).column("pin_id").combine_chunks()
+            self._pin_ids = columns.open(folder / _PIN_IDS)["pin_id"]
         except (RuntimeError, OSError, pa.ArrowInvalid) as error:
             reason = str(error).splitlines()[0]
             raise WorkspaceError(f"{folder}: cannot be read ({reason}). Delete it and run again") from None

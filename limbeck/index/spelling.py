@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.feather as feather
 
+from limbeck.index import columns
 from limbeck.signals.tokens import MOST_CHARACTERS, SURFACE, fold, is_word, stem
 from limbeck.text.queries import plain
 
@@ -34,10 +34,10 @@ class Spelling:
     """An open vocabulary. Threads may share it."""
 
     def __init__(self, folder: Path) -> None:
-        words = feather.read_table(folder / _WORDS, memory_map=True)
-        self._words, self._written = (words.column(c).combine_chunks() for c in ("word", "written"))
-        self._pins, self._searches = (words.column(c).to_numpy() for c in ("pins", "searches"))
-        self._stems = feather.read_table(folder / _STEMS, memory_map=True).column("stem").combine_chunks()
+        words = columns.open(folder / _WORDS)
+        self._words, self._written = words["word"], words["written"]
+        self._pins, self._searches = words["pins"].to_numpy(), words["searches"].to_numpy()
+        self._stems = columns.open(folder / _STEMS)["stem"]
         self._left, self._whose = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("left", "whose"))
 
     def respelled(self, query: str) -> str | None:
@@ -137,9 +137,9 @@ def _write(rows: list[dict[str, Any]], out: Path) -> None:
     schema = pa.schema(
         [("word", pa.string()), ("written", pa.string()), ("pins", pa.int32()), ("searches", pa.int64())]
     )
-    feather.write_feather(pa.Table.from_pylist(rows, schema), out / _WORDS, "uncompressed")
+    columns.save(pa.Table.from_pylist(rows, schema), out / _WORDS)
     stems = sorted({stem(row["word"]) for row in rows if row["pins"]}, key=str.encode)
-    feather.write_feather(pa.table({"stem": pa.array(stems, pa.string())}), out / _STEMS, "uncompressed")
+    columns.save(pa.table({"stem": pa.array(stems, pa.string())}), out / _STEMS)
     targets = [(number, row["word"]) for number, row in enumerate(rows) if row["pins"] >= LEAST_PINS]
     targets = [(number, word) for number, word in targets if SHORTEST <= len(word) <= MOST_CHARACTERS]
     left = ((_hash(rest), row) for row, word in targets for rest in deletions(word, 1 + (len(word) > LEAST_LETTERS)))

@@ -10,7 +10,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
+from limbeck.index import alignment, boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
 from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
 from limbeck.index.lexical import Lexical
 from limbeck.index.sides import Near, Words
@@ -35,6 +35,7 @@ MADE_OF = (
     "index/shares",
     "index/texts",
     "index/catalogue",
+    alignment.NAME,
     "pin_vectors",
     "composed",
     "pins",
@@ -61,7 +62,8 @@ class Store:
     shares: Held  # what the student's first layer makes of each Pin of the catalogue
     texts: texts.Texts  # by the rows of the match index
     boards: boards.Boards | None  # where there are any
-    match_rows: np.ndarray
+    match_rows: np.ndarray  # −1 for Pins of the catalogue that cannot be graded and shown
+    served: int  # how many can
     tokenizer: Tokenizer
     text: Text
     digest: str  # of the student
@@ -90,7 +92,8 @@ class Store:
         _check_signals(ws)
         student = Student(ws.folder("models/student"), ServedTower(ws.folder("index/onnx") / onnx.STUDENT))
         read = _reading(ws, student)
-        signals = joined.open(ws, keep(student, versions["models/student"], read))
+        aligned = alignment.open(ws)
+        signals = joined.open(ws, keep(student, versions["models/student"], read), known=aligned.of)
         near, pins = nearest.open(ws.folder("index/nearest")), catalogue.open(ws.folder("index/catalogue"))
         words, held = lexical.open(ws.folder("index/lexical")), shares.open(ws.folder("index/shares"))
         _check_features(student, signals)
@@ -98,6 +101,8 @@ class Store:
         _check_made(ws, "index/onnx", onnx.MADE_OF)
         _check_made(ws, "index/shares", shares.MADE_OF)
         _check_shares(student, pins.vectors, held)
+        _check_made(ws, alignment.NAME, alignment.MADE_OF)
+        aligned.check(len(pins.vectors.ids), len(signals.match.pins))
         return cls(
             student=student,
             signals=signals,
@@ -109,7 +114,8 @@ class Store:
             shares=held,
             texts=texts.open(ws.folder("index/texts")),
             boards=boards.open(ws.folder(boards.NAME)) if ws.has(boards.NAME) else None,
-            match_rows=signals.match.pins.rows_of(pins.vectors.ids),
+            match_rows=aligned.match_rows,
+            served=aligned.served,
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
             digest=versions["models/student"],
@@ -118,12 +124,12 @@ class Store:
         )
 
     def __len__(self) -> int:
-        return int(((self.match_rows >= 0) & self.catalogue.known).sum())
+        return self.served
 
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Row numbers of Pins, int64 (n,); −1 for those that cannot be graded and shown."""
         rows = self.vectors.rows(pin_ids)
-        return np.where((rows >= 0) & (self.match_rows[rows] >= 0) & self.catalogue.known[rows], rows, -1)
+        return np.where((rows >= 0) & (self.match_rows[rows] >= 0), rows, -1)
 
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """What is shown of the Pins in these rows: the columns of `SHOWN`."""

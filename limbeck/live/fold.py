@@ -25,6 +25,7 @@ STEPS = {
     "index/nearest": ("pin_vectors",),
     "index/shares": ("pin_vectors",),
     "index/catalogue": ("pin_vectors", "pins"),
+    "index/alignment": ("index/catalogue", "signals/match"),
 }
 
 

@@ -95,9 +95,13 @@ class Versions:
         return stopped.set
 
     def _present(self) -> Version:
-        """What the workspace holds now, by the digests of its content."""
+        """What the workspace holds now, by the digests of its content and of what that was made from.
+
+        A part that was made anew may be the same as before, and yet only now go with the others.
+        """
         with contextlib.suppress(InputError, WorkspaceError):  # what cannot be read is refused when it is opened
-            return tuple(self._ws.digest(name) for name in PARTS)
+            there = [(name, self._ws.manifest(name)) for name in PARTS if self._ws.has(name)]
+            return tuple(part for name, of in there for part in (name, of.digest, of.made.digest))
         return ()
 
     def _verify(self) -> None:

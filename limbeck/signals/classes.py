@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.feather as feather
 
 MOST = 4  # classes of a text that are kept
@@ -54,19 +53,14 @@ def joined(parts: Sequence[Classes]) -> Classes:
     return Classes(*(np.concatenate(arrays) for arrays in zip(*(vars(part).values() for part in parts))))
 
 
-def load(path: Path, keys: Sequence[str] | None = None) -> tuple[list[str], Classes]:
-    """Keys and classes that `save` wrote; of the `keys` where they are given. The last row, one more, is of none."""
+def load(path: Path) -> tuple[pa.ChunkedArray, Classes]:
+    """Keys and classes that `save` wrote. The last row, one more, is of none."""
     table = feather.read_table(path)
-    there = table.column("key")
     wide = (table.column(name).combine_chunks() for name in ("number", "share"))
     number, share = (c.flatten().to_numpy().reshape(-1, c.type.list_size) for c in wide)
     nothing = np.full((1, share.shape[1]), np.nan, np.float32)
-    held = Classes(
+    return table.column("key"), Classes(
         np.concatenate([number, np.zeros((1, number.shape[1]), np.int32)]),
         np.concatenate([share, nothing]),
         np.append(table.column("shopping").to_numpy(), np.float32(np.nan)),
     )
-    if keys is None:
-        return there.to_pylist(), held
-    rows = pc.fill_null(pc.index_in(pa.array([*keys, None], pa.string()), there), -1).to_numpy()
-    return list(keys), held.take(rows)

@@ -18,13 +18,14 @@ from limbeck import lookup
 from limbeck.records import empty
 from limbeck.relevance import normalise_query
 from limbeck.signals import window
+from limbeck.signals.aligned import PLACE, Aligned, places
 from limbeck.signals.rates import COUNTS, Population, columns, measure, numbered, of_pairs, of_pins, summed, weighed
 from limbeck.signals.signal import Group, Side, Signal
 
 VERSION = 2  # raise it when the same log is to give other columns
 COLUMNS = ("click_rate", "long_click_rate", "save_rate", "looks")
 GROUPS: tuple[Group, ...] = (Group("engagement.pin", "pin", COLUMNS), Group("engagement.pair", "pair", COLUMNS))
-POPULATION = "population.json"
+POPULATION, PINS = "population.json", "pins.arrow"
 END = np.iinfo(np.int32).max  # the date of what is graded now: all of the log is before it
 
 
@@ -33,16 +34,14 @@ class Engagement(Signal):
 
     groups = GROUPS
 
-    def __init__(self, folder: Path, pin_ids: Sequence[str]) -> None:
-        """Open what `build` wrote; Pins are known by their place in `pin_ids`."""
+    def __init__(self, folder: Path, aligned: Aligned) -> None:
+        """Open what `build` wrote; Pins are known by the rows that are `aligned`."""
         self.population = Population.load(folder / POPULATION)
-        known = feather.read_table(folder / "pins.arrow", memory_map=True).column("pin_id")
-        place = pc.fill_null(pc.index_in(pa.array(pin_ids, pa.string()), known), -1).to_numpy()
-        self._own, self._pins = np.append(place, -1).astype(np.int64), len(known)  # of no Pin: the last
-        self._query = lookup.open(folder, "queries")
+        self._own, self._query = aligned[PLACE], lookup.open(folder, "queries")
         self._key, self._pin, self._pair = (
             np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("keys", "pins", "pairs")
         )
+        self._pins = len(self._pin) - 1
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
@@ -64,6 +63,11 @@ class Engagement(Signal):
             seen = np.flatnonzero(place >= 0)
             found[seen] = of_pairs(_wide(self._pin[own[seen]]), _wide(self._pair[place[seen]]), self.population)
         return found
+
+
+def aligned(folder: Path, pins: pa.Array) -> Aligned:
+    """Where these Pins are in what `build` wrote."""
+    return {PLACE: places(pins, feather.read_table(folder / PINS, memory_map=True).column("pin_id"))}
 
 
 class Before(Signal):
@@ -113,7 +117,7 @@ def build(exposures: Sequence[Path], days: int, out: Path) -> None:
     begins = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
     key = np.concatenate([part.query * len(names) + part.pin + begin for part, begin in zip(parts, begins)])
     order, nothing = np.argsort(key, kind="stable"), np.zeros((1, len(COUNTS)), np.float32)
-    feather.write_feather(pa.table({"pin_id": names}), out / "pins.arrow", "uncompressed")
+    feather.write_feather(pa.table({"pin_id": names}), out / PINS, "uncompressed")
     lookup.save(list(numbers), out, "queries")
     np.save(out / "keys.npy", key[order], allow_pickle=False)
     of_pairs = np.concatenate([part.of_pairs for part in parts])[order]

@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 
 from limbeck.relevance import normalise_query
 from limbeck.signals import classes, classifier, taxonomy
+from limbeck.signals.aligned import Aligned, places
 from limbeck.signals.classes import Classes
 from limbeck.signals.classifier import ROWS_AT_ONCE, Accuracy, Classifier
 from limbeck.signals.sage import QUERIES
@@ -30,6 +31,7 @@ SIZE = 16  # columns that say what something is about
 MOST_QUERIES = 20_000  # of the log, that are learnt from
 COLUMNS = ("interest", "shopping")  # of the table
 SUMMARY, WEIGHTS = "interests.json", "models.safetensors"
+PINS = "pins.arrow"
 
 
 @dataclass(frozen=True)
@@ -129,14 +131,13 @@ def _of_one(of_queries: Callable[[Sequence[str]], Classes], query: str) -> Class
 class Interests(Signal):
     """The classes of the query, those of the Pin, and how far they agree, as a signal."""
 
-    def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
-        """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
+    def __init__(self, folder: Path, aligned: Aligned, read: Read) -> None:
+        """Open what `build` wrote; Pins are known by the rows that are `aligned`, queries by what is `read` of them."""
         self.models = Models.load(folder)
         self.names = msgspec.json.decode((folder / SUMMARY).read_bytes(), type=Summary).names
-        _, self._pins = classes.load(folder / "pins.arrow", pin_ids)
+        self._pins = Classes(**aligned)
         asked, told = classes.load(folder / "queries.arrow")
-        place = {query: row for row, query in enumerate(asked)}
-        self._laid = self._columns(self._pins)
+        place = {query: row for row, query in enumerate(asked.to_pylist())}
         # Of its parts, not of `self`: in a circle with itself, what was replaced would stay in memory.
         self.of_queries: Callable[[Sequence[str]], Classes] = functools.partial(
             _of_queries, self.models, read, place, told
@@ -155,16 +156,15 @@ class Interests(Signal):
         """As `Signal.columns`."""
         if not len(rows):
             return np.zeros((0, sum(len(group.columns) for group in self.groups)), np.float32)
-        query, pin, laid = self.of_queries(queries), self._pins.take(rows), self._laid[rows]
+        query, pin = self.of_queries(queries), self._pins.take(rows)
         if base is not None:
-            unknown, told = rows < 0, self.models.classes(base)
-            pin, laid = pin.replaced(unknown, told), np.where(unknown[:, None], self._columns(told), laid)
-        return np.column_stack([self._columns(query)[asked], laid, agreement(query.take(asked), pin)])
+            pin = pin.replaced(rows < 0, self.models.classes(base))
+        return np.column_stack([self._columns(query)[asked], self._columns(pin), agreement(query.take(asked), pin)])
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
         if side == "pin":
-            return self._laid[rows]
+            return self._columns(self._pins.take(rows))
         asked = self._of_query(query)
         if side == "query":
             return self._columns(asked).repeat(len(rows), axis=0)
@@ -194,6 +194,12 @@ def agreement(some: Classes, others: Classes) -> np.ndarray:
     return np.einsum("nij,ni,nj->n", same, some.share, others.share)
 
 
+def aligned(folder: Path, pins: pa.Array) -> Aligned:
+    """The classes of these Pins in what `build` wrote."""
+    known, found = classes.load(folder / PINS)
+    return vars(found.take(places(pins, known)))
+
+
 def build(evidence: Evidence, pin_ids: Sequence[str], base: np.ndarray, read: Read, seed: int, out: Path) -> Summary:
     """Learn classes; write models, and the classes of all Pins and of the table's queries, into `out`.
 
@@ -212,7 +218,7 @@ def build(evidence: Evidence, pin_ids: Sequence[str], base: np.ndarray, read: Re
         )
     learnt = Models(models["interest"], models.get("shopping"), _places(models["interest"].weight))
     learnt.save(out)
-    learnt.classes(base, {c: k.pins for c, k in told.items()}).save(pin_ids, out / "pins.arrow")
+    learnt.classes(base, {c: k.pins for c, k in told.items()}).save(pin_ids, out / PINS)
     first = slice(len(named))
     learnt.classes(vectors[first], {c: k.queries[first] for c, k in told.items()}).save(named, out / "queries.arrow")
     summary = Summary("table" if "interest" in told else "clusters", known["interest"].names, accuracy)

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from limbeck.remembered import Remembered
-from limbeck.signals import engagement, match_index
+from limbeck.signals import engagement, interests, match_index, sage, visual
+from limbeck.signals.aligned import Aligned
 from limbeck.signals.engagement import Before, Engagement
 from limbeck.signals.interests import Interests
 from limbeck.signals.match_index import MatchIndex
@@ -144,13 +145,31 @@ class _OfOthers(Signal):
         return self._signal.columns(queries, asked, self._known[rows], self._base[rows])
 
 
-def open(ws: Workspace, read: Read, past: pa.Table | None = None) -> Joined:
+def open(
+    ws: Workspace, read: Read, past: pa.Table | None = None, known: Callable[[str], Aligned] | None = None
+) -> Joined:
     """The features of a workspace, with the signals that are there; `read` gives the untuned vectors of queries.
 
     `past` (query, pin_id, day) are the pairs that are to be learnt from: what users did counts before each one's day.
+    `known` has, by signal, what `aligned` would give; else that is worked out now, which takes a look at every Pin.
     """
     match = match_index.open(ws.folder("signals/match"))
-    return Joined(match, list(_signals(ws, match.pin_ids, read, past)))
+    known = known or (lambda name: aligned(ws, name, match.pins.texts))
+    return Joined(match, list(_signals(ws, match, known, read, past)))
+
+
+def aligned(ws: Workspace, name: str, pins: pa.Array) -> Aligned:
+    """What one of the `OPTIONAL` keeps of these Pins, those of the match index, row by row."""
+    return _ALIGNED[name](ws.folder(name), pins)
+
+
+_ALIGNED: Mapping[str, Callable[[Path, pa.Array], Aligned]] = {
+    "signals/engagement": engagement.aligned,
+    "signals/searchsage": sage.aligned,
+    "signals/pinsage": sage.aligned,
+    "signals/interests": interests.aligned,
+    "signals/visual": visual.aligned,
+}
 
 
 def versions(ws: Workspace) -> dict[str, str]:
@@ -168,22 +187,24 @@ def _window(ws: Workspace) -> int:
     return int(ws.manifest("signals/engagement").made.settings["window_days"])
 
 
-def _signals(ws: Workspace, pin_ids: Sequence[str], read: Read, past: pa.Table | None) -> Iterator[Signal]:
+def _signals(
+    ws: Workspace, match: MatchIndex, known: Callable[[str], Aligned], read: Read, past: pa.Table | None
+) -> Iterator[Signal]:
     if ws.has("signals/engagement"):
         folder = ws.folder("signals/engagement")
         if past is None:
-            yield Engagement(folder, pin_ids)
+            yield Engagement(folder, known("signals/engagement"))
         else:
-            yield Before(folder, ws.shards("exposures"), past, pin_ids, _window(ws))
+            yield Before(folder, ws.shards("exposures"), past, match.pin_ids, _window(ws))
     if ws.has("signals/searchsage"):
-        yield SearchSage(ws.folder("signals/searchsage"), pin_ids, read)
+        yield SearchSage(ws.folder("signals/searchsage"), known("signals/searchsage"), read)
     if ws.has("signals/pinsage"):
-        yield PinSage(ws.folder("signals/pinsage"), pin_ids, read)
+        yield PinSage(ws.folder("signals/pinsage"), known("signals/pinsage"), read)
     if ws.has("signals/interests"):
-        yield Interests(ws.folder("signals/interests"), pin_ids, read)
+        yield Interests(ws.folder("signals/interests"), known("signals/interests"), read)
     if ws.has("signals/visual"):
         folder = ws.folder("signals/visual")
-        yield Visual(folder, pin_ids, _texts(folder) if (folder / TEXTS).exists() else None)
+        yield Visual(folder, known("signals/visual"), _texts(folder) if (folder / TEXTS).exists() else None)
 
 
 def _texts(folder: Path) -> Read:

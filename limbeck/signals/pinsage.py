@@ -15,6 +15,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from limbeck.remembered import Remembered
+from limbeck.signals.aligned import Aligned
 from limbeck.signals.sage import QUERIES, Pins, unit
 from limbeck.signals.signal import Group, Read, Side, Signal
 
@@ -58,11 +59,11 @@ class PinSage(Signal):
         Group("pinsage", "pair", ("cosine",)),
     )
 
-    def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
-        """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
+    def __init__(self, folder: Path, aligned: Aligned, read: Read) -> None:
+        """Open what was built; Pins are known by the rows that are `aligned`, queries by what is `read` of them."""
         self.convolution = convolution = Convolution.load(folder)
         self._asked = Remembered(lambda queries: convolution.alone(read(queries)), QUERIES)
-        self._pins = Pins(folder, pin_ids)
+        self._pins = Pins(folder, aligned)
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None

@@ -6,11 +6,11 @@ from pathlib import Path
 import numba
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.feather as feather
 from safetensors.numpy import load_file
 
 from limbeck.remembered import Remembered
+from limbeck.signals.aligned import PLACE, Aligned, places
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 SIZE = 32
@@ -54,14 +54,11 @@ class Towers:
 
 
 class Pins:
-    """Vectors of Pins as they lie on the disk. In memory is only where each one's is."""
+    """Vectors of Pins as they lie on the disk."""
 
-    def __init__(self, folder: Path, pin_ids: Sequence[str]) -> None:
-        """Those that a folder has of Pins, which are known by their place in `pin_ids`."""
-        known = feather.read_table(folder / "pins.arrow").column("pin_id")
-        self._vectors = np.asarray(np.load(folder / "pins.npy", mmap_mode="r"))
-        row = pc.fill_null(pc.index_in(pa.array(pin_ids, pa.string()), known), -1).to_numpy()
-        self._row = np.append(row, -1).astype(np.int32)  # and that of no Pin, which is the last
+    def __init__(self, folder: Path, aligned: Aligned) -> None:
+        """Those that a folder has of Pins, which are known by the rows that are `aligned`."""
+        self._vectors, self._row = np.asarray(np.load(folder / "pins.npy", mmap_mode="r")), aligned[PLACE]
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Vectors of the Pins in these places (n,), float32 (n, SIZE); NaN where there is none, as of place −1."""
@@ -85,11 +82,11 @@ class SearchSage(Signal):
         Group("searchsage", "pair", ("cosine",)),
     )
 
-    def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read) -> None:
-        """Open what was trained; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
+    def __init__(self, folder: Path, aligned: Aligned, read: Read) -> None:
+        """Open what was trained; Pins are known by the rows that are `aligned`, queries by what is `read` of them."""
         self.towers = towers = Towers.load(folder)
         self._asked = Remembered(lambda queries: towers.queries(read(queries)), QUERIES)
-        self._pins = Pins(folder, pin_ids)
+        self._pins = Pins(folder, aligned)
 
     def columns(
         self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
@@ -109,9 +106,14 @@ class SearchSage(Signal):
         return asked.repeat(len(rows), axis=0) if side == "query" else self._pins.products(rows, asked[0])
 
 
+def aligned(folder: Path, pins: pa.Array) -> Aligned:
+    """Where these Pins are among those whose vectors a folder has."""
+    return {PLACE: places(pins, feather.read_table(folder / "pins.arrow").column("pin_id"))}
+
+
 def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
     """Vectors of Pins, float32 (n, SIZE); NaN for Pins that had no text when they were made."""
-    return Pins(folder, pin_ids).of(np.arange(len(pin_ids)))
+    return Pins(folder, aligned(folder, pa.array(pin_ids, pa.string()))).of(np.arange(len(pin_ids)))
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc"})

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.feather as feather
 
+from limbeck.signals.aligned import Aligned, places
 from limbeck.signals.image_vectors import seen
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 VERSION = 1  # raise it when the same image vectors are to give other columns
 SIZE = 16  # columns that say what a Pin looks like
+PINS, PICTURE = "pins.arrow", "picture"
 MOST = 100_000  # pictures that the components are taken from
 TEXTS = "texts"  # the folder of the text tower, where the model has one
 Keep = Callable[[Read], Read]  # puts a memory before the reading of queries
@@ -25,12 +27,9 @@ Keep = Callable[[Read], Read]  # puts a memory before the reading of queries
 class Visual(Signal):
     """What the Pin looks like, and how near that is to the query, as a signal."""
 
-    def __init__(self, folder: Path, pin_ids: Sequence[str], read: Read | None) -> None:
-        """Open what `build` wrote; Pins are known by their place in `pin_ids`, queries by what is `read` of them."""
-        known = feather.read_table(folder / "pins.arrow")
-        place = pc.index_in(pa.array([*pin_ids, None], pa.string()), known.column("pin_id"))
-        picture = known.column("picture").combine_chunks().take(place)
-        self._picture = pc.fill_null(picture, -1).to_numpy(zero_copy_only=False)  # of Pins, and at last of no Pin
+    def __init__(self, folder: Path, aligned: Aligned, read: Read | None) -> None:
+        """Open what `build` wrote; Pins are known by the rows that are `aligned`, queries by what is `read` of them."""
+        self._picture = aligned[PICTURE]
         self._columns = np.load(folder / "columns.npy", mmap_mode="r")
         self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
         self._read = read
@@ -67,6 +66,13 @@ class Visual(Signal):
         return found
 
 
+def aligned(folder: Path, pins: pa.Array) -> Aligned:
+    """Which picture each of these Pins has in what `build` wrote; −1 for none."""
+    known = feather.read_table(folder / PINS)
+    picture = pc.fill_null(known.column("picture").combine_chunks(), -1).to_numpy(zero_copy_only=False)
+    return {PICTURE: np.append(picture, -1)[places(pins, known.column("pin_id"))]}
+
+
 def build(image_vectors: pa.Table, pins: pa.Table, seed: int, out: Path) -> None:
     """Write columns and vectors of pictures, and which of them each Pin of `pins` (pin_id, image) has, into `out`.
 
@@ -74,7 +80,7 @@ def build(image_vectors: pa.Table, pins: pa.Table, seed: int, out: Path) -> None
     """
     vectors, rows = seen(image_vectors)
     picture = pc.index_in(pins.column("image"), rows.column("image").combine_chunks())
-    feather.write_feather(pa.table({"pin_id": pins.column("pin_id"), "picture": picture}), out / "pins.arrow")
+    feather.write_feather(pa.table({"pin_id": pins.column("pin_id"), "picture": picture}), out / PINS)
     np.save(out / "columns.npy", compressed(vectors, seed), allow_pickle=False)
     np.save(out / "vectors.npy", vectors.astype(np.float16), allow_pickle=False)
 

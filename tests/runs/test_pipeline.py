@@ -39,10 +39,11 @@ INDEXES = {
     "index/shares",
     "index/nearest",
     "index/catalogue",
+    "index/alignment",
 }
 MEASURED = {"evaluation/grades", "evaluation/attacked", "evaluation/measures", "report/page"}
 VECTORS = {"encoder_vectors", "signals/searchsage", "signals/pinsage", "signals/interests"}
-SEARCHABLE = {"pin_vectors", "index/onnx", "index/shares", "index/nearest", "index/catalogue"}
+SEARCHABLE = {"pin_vectors", "index/onnx", "index/shares", "index/nearest", "index/catalogue", "index/alignment"}
 
 
 def test_a_run_makes_every_table_model_and_index(finished):

@@ -12,7 +12,7 @@ from tiny_models import write_encoder
 from tokenizers import Tokenizer
 
 from limbeck import records
-from limbeck.index import boards, catalogue, lexical, nearest, onnx, shares, understanding
+from limbeck.index import alignment, boards, catalogue, lexical, nearest, onnx, shares, understanding
 from limbeck.index import texts as texts_index
 from limbeck.serve.versions import PARTS
 from limbeck.settings import Student, Text
@@ -149,8 +149,9 @@ def retrain(ws, seed):
 def lay(ws, lender, parts=PARTS):
     """Leave the lender's version in place of the one that is there, whose files go, as a run does."""
     for name in filter(lender.has, parts):
-        if ws.digest(name) != lender.digest(name):
-            assert Workspace(ws.root, lender).borrow(name, lender.manifest(name).made)
+        made = lender.manifest(name).made
+        if ws.outdated(name, made):
+            assert Workspace(ws.root, lender).borrow(name, made)
 
 
 def write_shares(ws, bits=16):
@@ -160,10 +161,12 @@ def write_shares(ws, bits=16):
 
 
 def write_catalogue(ws):
-    """The catalogue of the Pins' present vectors and the present pins table."""
+    """The catalogue of the Pins' present vectors and the present pins table, and whose rows its rows are."""
     vectors, pins = ws.table("pin_vectors"), ws.table("pins")
     made = ws.made_from(["pin_vectors", "pins"])
     ws.write_folder("index/catalogue", made, lambda out, _: catalogue.build(vectors, pins, out))
+    made = ws.made_from(alignment.MADE_OF)
+    ws.write_folder(alignment.NAME, made, lambda out, _: alignment.build(ws, out))
 
 
 def write_pictures(folder, rows):

@@ -11,10 +11,11 @@ import pytest
 from served import lay
 
 from limbeck.errors import InputError, WorkspaceError
+from limbeck.index import alignment
 from limbeck.index.store import Store
 from limbeck.serve.cache import Caches
 from limbeck.serve.ranker import Ranker
-from limbeck.serve.versions import Versions
+from limbeck.serve.versions import PARTS, Versions
 from limbeck.workspace import Workspace
 
 PINS = [f"pin{i:02d}" for i in range(20)]
@@ -93,6 +94,16 @@ def test_a_student_whose_vectors_are_not_there_yet_has_to_wait(versions, copy, a
     lay(copy, another)
     assert versions.look() == "taken"
     assert versions.refused is None
+
+
+def test_a_part_that_is_made_anew_and_stays_the_same_ends_the_waiting(versions, copy, another):
+    same = copy.digest(alignment.NAME)
+    lay(copy, another, [name for name in PARTS if name != alignment.NAME])  # as a run leaves it before this part
+    assert versions.look() == "refused"
+    assert "index/alignment was made of another index/catalogue" in versions.refused
+    lay(copy, another)
+    assert copy.digest(alignment.NAME) == same
+    assert versions.look() == "taken"
 
 
 @pytest.mark.parametrize(

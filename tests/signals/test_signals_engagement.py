@@ -236,7 +236,7 @@ def built(shard, tmp_path_factory):
 def test_what_is_graded_now_is_known_by_the_last_days(built):
     events, _, out = built
     population, pins = rates.Population.load(out / "population.json"), ("c", "nobody", "b", "a")
-    signal = Engagement(out, pins)
+    signal = Engagement(out, engagement.aligned(out, pa.array(pins)))
     queries, queried, rows = ["nothing", " LAMP"], np.array([1, 1, 1, 1, 0, 1]), np.array([3, 2, 0, 1, 3, -1])
     found = signal.columns(queries, queried, rows)
     end = population.last_day + 1
@@ -258,7 +258,8 @@ def test_what_is_graded_now_is_known_by_the_last_days(built):
 def test_before_the_end_of_days_is_now(built):
     _, path, out = built
     past = asked(("Never asked", "a", END), ("never asked", "b", END), ("never asked", "gone", END))
-    then, now = Before(out, [path], past, PINS, 5), Engagement(out, PINS)
+    then = Before(out, [path], past, PINS, 5)
+    now = Engagement(out, engagement.aligned(out, pa.array(PINS)))
     rows = np.array([0, 1, 2, -1])
     for queries in (["never asked"], [" NEVER asked"]):
         np.testing.assert_allclose(*(s.columns(queries, np.zeros(4, int), rows) for s in (then, now)), rtol=1e-5)

@@ -61,7 +61,7 @@ def build(tmp_path_factory):
     def built(told=NOTHING, acted=NOBODY, seed=0, pins=PIN_IDS):
         out = tmp_path_factory.mktemp("interests")
         summary = interests.build(Evidence(told, acted), pins, texts(len(pins)), read, seed, out)
-        return Interests(out, [*pins, "later"], read), summary, out
+        return Interests(out, interests.aligned(out, pa.array([*pins, "later"])), read), summary, out
 
     return built
 

@@ -8,7 +8,7 @@ import torch
 from sides import assert_sides_agree
 
 from limbeck import records
-from limbeck.signals import pin_content, pin_graph, pinsage, pinsage_training
+from limbeck.signals import pin_content, pin_graph, pinsage, pinsage_training, sage
 from limbeck.signals.pin_content import Content
 from limbeck.signals.pinsage import SIZE, Convolution, PinSage
 
@@ -74,8 +74,13 @@ def read(queries):
     return np.concatenate([said(1, int(query[1:])) for query in queries])
 
 
+def of(folder, pins, read=read):
+    """The signal of these Pins, opened."""
+    return PinSage(folder, sage.aligned(folder, pa.array(pins)), read)
+
+
 def test_the_signal_tells_vectors_and_their_cosine(built):
-    signal = PinSage(built, ["nobody", *PIN_IDS[::-1]], read)
+    signal = of(built, ["nobody", *PIN_IDS[::-1]])
     rows, asked = np.array([PINS, 1, 0, -1]), np.array([0, 1, 1, 0])
     found = signal.columns(["q3", "q8"], asked, rows)
     pin, cosine = found[:, :SIZE], found[:, SIZE]
@@ -90,8 +95,8 @@ def test_the_signal_tells_vectors_and_their_cosine(built):
 
 
 def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(built):
-    assert_sides_agree(PinSage(built, ["nobody", *PIN_IDS], read), "q3", np.array([5, 0, -1, 7]))
-    assert PinSage(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
+    assert_sides_agree(of(built, ["nobody", *PIN_IDS]), "q3", np.array([5, 0, -1, 7]))
+    assert of(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
 
 
 def test_it_is_used_as_it_was_trained():
@@ -104,7 +109,7 @@ def test_it_is_used_as_it_was_trained():
 
 
 def test_an_unknown_pin_is_known_by_its_untuned_vector(built):
-    signal = PinSage(built, PIN_IDS, read)
+    signal = of(built, PIN_IDS)
     base = np.concatenate([said(PINS, 1)[-2:], np.full((1, DIMENSIONS), np.nan, np.float32)])
     found = signal.columns(["q3"], np.zeros(3, int), np.full(3, -1), base)
     known = signal.columns(["q3"], np.zeros(2, int), np.array([PINS - 2, PINS - 1]))

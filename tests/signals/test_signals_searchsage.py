@@ -8,7 +8,7 @@ import torch
 from sides import assert_sides_agree
 
 from limbeck import records
-from limbeck.signals import searchsage
+from limbeck.signals import sage, searchsage
 from limbeck.signals.sage import SIZE, SearchSage, Towers
 
 KINDS, DIMENSIONS = 4, 16
@@ -25,6 +25,11 @@ def texts(count, seed):
 
 def read(queries):
     return np.stack([np.roll(texts(KINDS, int(q[1:]))[int(q[1:]) % KINDS], 5) for q in queries])
+
+
+def of(folder, pins, read=read):
+    """The signal of these Pins, opened."""
+    return SearchSage(folder, sage.aligned(folder, pa.array(pins)), read)
 
 
 def log(queries):
@@ -58,7 +63,7 @@ def test_what_is_engaged_with_is_near_also_where_the_log_says_nothing(built):
 
 
 def test_the_signal_tells_vectors_and_their_cosine(built):
-    signal = SearchSage(built, ["nobody", *PIN_IDS[::-1]], read)
+    signal = of(built, ["nobody", *PIN_IDS[::-1]])
     rows, asked = np.array([40, 1, 0, -1]), np.array([0, 1, 1, 0])
     found = signal.columns(["q3", "q8"], asked, rows)
     towers = Towers.load(built)
@@ -74,12 +79,12 @@ def test_the_signal_tells_vectors_and_their_cosine(built):
 
 
 def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(built):
-    assert_sides_agree(SearchSage(built, ["nobody", *PIN_IDS], read), "q3", np.array([5, 0, -1, 7]))
-    assert SearchSage(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
+    assert_sides_agree(of(built, ["nobody", *PIN_IDS]), "q3", np.array([5, 0, -1, 7]))
+    assert of(built, PIN_IDS, None).of_side("pin", "", np.array([5, -1])).shape == (2, SIZE)
 
 
 def test_an_unknown_pin_is_known_by_what_it_says(built):
-    signal = SearchSage(built, PIN_IDS, read)
+    signal = of(built, PIN_IDS)
     base = np.concatenate([texts(40, 1)[:2], np.full((1, DIMENSIONS), np.nan, np.float32)])
     found = signal.columns(["q3"], np.zeros(3, int), np.full(3, -1), base)
     np.testing.assert_allclose(found[:2], signal.columns(["q3"], np.zeros(2, int), np.array([0, 1])), atol=1e-5)

@@ -55,6 +55,11 @@ def embed(folder, images, model, known=None, name="colours@1"):
     return pa.concat_tables([conform(make(), "image_vectors") for make in embedder.shards(images).values()])
 
 
+def look(folder, pins, read):
+    """The signal of these Pins, opened."""
+    return Visual(folder, visual.aligned(folder, pa.array(pins)), read)
+
+
 IMAGES = ["a.png", "b.png", "broken.png", "copy.png", "gone.png"]
 
 
@@ -91,7 +96,7 @@ def test_no_pictures_at_all(folder):
     vectors, rows = seen(nothing)
     assert (vectors.size, rows.num_rows) == (0, 0)
     visual.build(nothing, pa.table({"pin_id": ["p"], "image": ["gone.png"]}), 0, folder)
-    found = Visual(folder, ["p"], None).columns(["q"], np.zeros(1, int), np.zeros(1, int))
+    found = look(folder, ["p"], None).columns(["q"], np.zeros(1, int), np.zeros(1, int))
     assert np.isnan(found).all()
 
 
@@ -123,7 +128,7 @@ def test_the_signal_tells_the_look_of_a_pin_and_its_cosine_with_the_query(tmp_pa
         {"pin_id": ["p0", "none", "p1", "skipped", "too"], "image": ["2.png", None, "0.png", "3.png", "2.png"]}
     )
     visual.build(table, pins, 0, tmp_path)
-    signal = Visual(tmp_path, ["later", *pins.column("pin_id").to_pylist()], lambda texts: queries[: len(texts)])
+    signal = look(tmp_path, ["later", *pins.column("pin_id").to_pylist()], lambda texts: queries[: len(texts)])
     assert [(group.name, group.of, len(group.columns)) for group in signal.groups] == [
         ("visual.pin", "pin", 16),
         ("visual", "pair", 1),
@@ -137,7 +142,7 @@ def test_the_signal_tells_the_look_of_a_pin_and_its_cosine_with_the_query(tmp_pa
     assert np.isnan(signal.columns(["a"], asked[:1], pin[4:5], np.ones((1, 4), np.float32))).all()
     assert signal.columns([], asked[:0], pin[:0]).shape == (0, 17)
     assert_sides_agree(signal, "a", pin)
-    blind = Visual(tmp_path, ["p0"], None)
+    blind = look(tmp_path, ["p0"], None)
     assert [group.name for group in blind.groups] == ["visual.pin"]
     assert blind.columns(["a"], asked[:1], asked[:1]).shape == (1, 16)
     assert_sides_agree(blind, "a", np.array([0, 1, -1]))
@@ -192,7 +197,7 @@ def test_the_workspace_alone_tells_the_cosine(shop, monkeypatch):
     vectors, rows = seen(ws.table("image_vectors"))
     folder, expected = ws.folder("signals/visual"), clip.TextTower(ws.folder("signals/visual") / "texts")
     (recipe.folder / "clip").rename(recipe.folder / "gone")
-    signal = Visual(folder, ["p0", "p1", "p5"], joined._texts(folder))
+    signal = look(folder, ["p0", "p1", "p5"], joined._texts(folder))
     found = signal.columns(["red sofa"], np.zeros(3, int), np.arange(3))
     first = [rows.column("image").to_pylist().index(name) for name in ("0.png", "1.png")]
     np.testing.assert_allclose(found[:2, -1], vectors[first] @ expected.read(["red sofa"])[0], atol=2e-3)
