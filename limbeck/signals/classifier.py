@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from limbeck.relevance import softmax
-from limbeck.signals.sage import unit
+from limbeck.signals.sage import product, unit
 
 STEPS, BATCH, RATE, DECAY = 600, 512, 0.05, 1e-3
 MOST = 100_000  # texts of a side that are learnt from
@@ -37,7 +37,7 @@ class Classifier:
 
     def probabilities(self, base: np.ndarray) -> np.ndarray:
         """The probability of each class by untuned vectors (n, d): float32 (n, k); NaN for a vector of NaN."""
-        return softmax(unit(base) @ self.weight.T + self.bias)
+        return softmax(product(unit(base), self.weight) + self.bias)
 
 
 def fit(base: np.ndarray, shares: csr_array, seed: int) -> Classifier:

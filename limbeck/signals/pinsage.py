@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from limbeck.remembered import Remembered
 from limbeck.signals.aligned import Aligned
-from limbeck.signals.sage import QUERIES, Pins, unit
+from limbeck.signals.sage import QUERIES, Pins, product, unit
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 SIZE = 32
@@ -47,8 +47,8 @@ class Convolution:
             self._weights[name]
             for name in ("own.weight", "around.weight", "hidden.weight", "hidden.bias", "out.weight")
         )
-        hidden = np.maximum(np.concatenate([own, own], axis=1) @ weight.T + bias, 0)
-        return unit(own @ straight.T + own @ around.T + hidden @ out.T)
+        hidden = np.maximum(product(np.concatenate([own, own], axis=1), weight) + bias, 0)
+        return unit(product(own, straight) + product(own, around) + product(hidden, out))
 
 
 class PinSage(Signal):

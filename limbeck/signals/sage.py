@@ -50,7 +50,7 @@ class Towers:
             for name in ("straight.weight", "hidden.weight", "hidden.bias", "out.weight")
         )
         base = unit(base.astype(np.float32, copy=False))
-        return unit(base @ straight.T + np.maximum(base @ weight.T + bias, 0) @ out.T)
+        return unit(product(base, straight) + product(np.maximum(product(base, weight) + bias, 0), out))
 
 
 class Pins:
@@ -127,6 +127,16 @@ def _products(found, rows, query):  # type: ignore[no-untyped-def]  # pragma: no
                 total += line[j] * query[j]
             out[i, 0] = total
     return out
+
+
+def product(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Rows (n, d) times the transpose of weights (k, d), (n, k): to the last bit the same whatever rows are beside one.
+
+    BLAS sums in another order for another number of rows, and for another place among them. A query's vector would
+    depend on who is asked about with it, and a run that was killed and goes on would teach another student.
+    """
+    found: np.ndarray = np.einsum("nd,kd->nk", rows, weight)
+    return found
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -140,3 +140,13 @@ def test_only_allowed_queries_are_learnt_from_by_what_was_done(tmp_path):
         {"query": "lamp", "pin_id": "a", "weight": 5},
         {"query": "sofa", "pin_id": "b", "weight": 1},
     ]
+
+
+@pytest.mark.parametrize(("size", "outputs"), [(384, 32), (384, 250), (32, 16), (1, 1)])
+def test_a_row_is_multiplied_the_same_whatever_rows_are_beside_it(size, outputs):
+    random = np.random.default_rng(size)
+    rows, weight = (random.normal(size=(n, size)).astype(np.float32) for n in (101, outputs))
+    together = sage.product(rows, weight)
+    np.testing.assert_allclose(together, rows @ weight.T, rtol=1e-4, atol=1e-4)
+    for some in (slice(0), slice(1), slice(40, 41), slice(3, 70), slice(None, None, -1)):
+        assert (sage.product(rows[some], weight) == together[some]).all()
