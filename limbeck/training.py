@@ -73,6 +73,16 @@ def _pad(tokenizer: Any, backbone: str) -> None:
         tokenizer.pad_token = tokenizer.eos_token
 
 
+def forget_lengths(tokenizer: Any) -> None:
+    """Have a tokenizer forget to what length it cut and padded last, before it is saved: that would be saved with it.
+
+    A training that was killed at its end, and goes on there, has cut nothing.
+    """
+    if tokenizer.is_fast:
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+
+
 def arguments(scratch: Path, steps: int, seed: int) -> dict[str, Any]:
     """Arguments of the Hugging Face Trainer that do not depend on what is trained, for `steps` optimiser steps."""
     every = max(1, -(-steps // (CHECKPOINTS if steps > SHORT else 2)))

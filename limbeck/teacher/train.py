@@ -73,6 +73,7 @@ def train(
     if processes.leads():
         if settings.lora:
             adapters.merge(model)
+        training.forget_lengths(model.tokenizer)
         keep_head_exact(heads.plain(model)).save_pretrained(str(out), create_model_card=False)
         _calibrate(out, judged, {"steps": steps, "best_step": trainer.state.best_global_step})
 

@@ -1,6 +1,7 @@
 """Every family, from its recipe to five probabilities: trained a few steps, saved, loaded, graded."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,11 @@ def taught(request, tmp_path_factory):
 def test_every_recipe_of_a_family_is_tried():
     assert EXPECTED.keys() == tiny_families.FAMILIES.keys()
     assert {p.stem for p in RECIPES.glob("*.toml")} >= EXPECTED.keys()
+
+
+def test_what_is_saved_does_not_tell_what_was_read_last(taught):
+    saved = json.loads((taught[1] / "tokenizer.json").read_text(encoding="utf-8"))
+    assert (saved["truncation"], saved["padding"]) == (None, None)
 
 
 def test_the_same_five_numbers_with_limbeck_without_it_and_again(taught, monkeypatch):
