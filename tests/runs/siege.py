@@ -16,7 +16,7 @@ class Watched:
     """A workspace in which nothing that was once there whole may ever be written again."""
 
     def __init__(self, home: Home, root: Path) -> None:
-        self._home, self.root = home, root
+        self._home, self.root, self.kills = home, root, 0
         self._seen: dict[str, tuple[int, int]] = {}
 
     def kill(self, names: list[str], delay: float) -> bool:
@@ -27,6 +27,7 @@ class Watched:
         ended = command.signal(signal.SIGKILL)
         self.look()
         assert ended.code in (0, -signal.SIGKILL), ended.err
+        self.kills += ended.code != 0
         return ended.code != 0
 
     def look(self) -> None:

@@ -35,8 +35,11 @@ def test_killed_between_two_shards_the_first_is_kept(home, copy, finished, name)
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_killed_at_fifty_random_moments(home, finished, tmp_path):
+    kills = 0
     for watched in besieged(home, tmp_path / "ws", finished, 50, seed=2):
         watched.finish(finished)
+        kills += watched.kills
+    assert kills == 50
 
 
 @pytest.mark.long
