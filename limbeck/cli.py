@@ -122,9 +122,21 @@ def distill(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
-def index(recipe: RecipePath, workspace: WorkspacePath = None) -> None:
-    """Compute the vectors of all Pins, only where something changed, and index them."""
-    _run(recipe, workspace, "index")
+def index(
+    recipe: RecipePath,
+    workspace: WorkspacePath = None,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Train nothing: today's tables, by the models as they were trained.")
+    ] = False,
+) -> None:
+    """Compute the vectors of all Pins, only where something changed, and index them.
+
+    With --keep-models, new tables cost what is new in them: a daily run, between trainings.
+    """
+    if keep_models:
+        _refresh(recipe, workspace)
+    else:
+        _run(recipe, workspace, "index")
 
 
 @app.command(rich_help_panel=STAGES)
@@ -288,6 +300,13 @@ def _world() -> "Recipe":
 
 def _run(recipe: Path, workspace: Path | None, until: str) -> None:
     _bring_up_to_date(*_open(recipe, workspace), until)
+
+
+def _refresh(recipe: Path, workspace: Path | None) -> None:
+    opened = _open(recipe, workspace)
+    with _importing():
+        from limbeck import pipeline
+    pipeline.refresh(*opened)
 
 
 def _open(path: Path, workspace: Path | None) -> "tuple[Recipe, Workspace]":

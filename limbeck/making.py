@@ -17,13 +17,17 @@ from limbeck.workspace import Made, Workspace
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe, the workspace it is run in, its input tables, and what the present stage has made."""
+    """A recipe, the workspace it is run in, its input tables, and what the present stage has made.
+
+    `keep`: what was learnt stays as it is, whatever has changed since.
+    """
 
     recipe: Recipe
     ws: Workspace
     inputs: Inputs
     made: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    keep: bool = False
 
     def table(self, name: str, made: Made, shards: Callable[[], assembly.Shards]) -> None:
         """Bring a table up to date; `shards` is only called when it is not."""
@@ -37,6 +41,13 @@ class Run:
             with explained(self.ws, made):
                 self.ws.write_folder(name, made, build)
 
+    def learnt(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
+        """As `folder`, for what is learnt from tables: where it is to be kept, it is neither made nor made again."""
+        if not self.keep:
+            self.folder(name, made, build)
+        elif (why := self.ws.outdated(name, made)) is not None:
+            say("keep", f"  [dim]{name}: kept as it was learnt ({why})[/]", name=name, why=why)
+
     def attempt(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
         """As `folder`, for what others may fail to give us: then there is none, and the run goes on without it."""
         try:
@@ -47,8 +58,8 @@ class Run:
             self.unfinished.append(str(error))
 
     def forget(self, name: str) -> None:
-        """What an earlier recipe asked for, and this one does not."""
-        if self.ws.has(name):
+        """What an earlier recipe asked for, and this one does not; the student that is kept may still ask for it."""
+        if self.ws.has(name) and not self.keep:
             self.ws.remove(name)
 
     def _outdated(self, name: str, made: Made) -> bool:

@@ -7,6 +7,7 @@ therefore does only what is out of date, and says why. What a stage needs from s
 in `assembly.py`; how it makes only what is out of date, in `making.py`.
 """
 
+import dataclasses
 import functools
 import shutil
 import time
@@ -47,6 +48,7 @@ from limbeck.student import train as student_training
 from limbeck.text import gather
 from limbeck.workspace import Made, Workspace, digest_of_rows
 
+Stages = Mapping[str, Callable[[Run], None]]
 EVIDENCE = ("pins", "boards", "saves", "links", "impressions", "captions", "generated_captions")
 
 
@@ -65,25 +67,44 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
         teaching.train_along(recipe, ws)
         return []
     judging.check(recipe, until in ("evaluate", "report") and not ws.has("evaluation/judge"))
-    unfinished: list[str] = []
-    new = (name for name, (made, _) in tables.items() if ws.outdated(name, made) and not ws.lent(name, made))
+    wanted = list(STAGES)[: list(STAGES).index(until) + 1]
+    return _through({name: STAGES[name] for name in wanted}, Run(recipe, ws, tables))
+
+
+def refresh(recipe: Recipe, ws: Workspace) -> None:
+    """Bring what is searched up to date with the tables as they are now, by the models as they were trained.
+
+    Nothing learns: a Pin that is new, or says something new, is read by the student there is. A workspace without one is
+    an `InputError`.
+    """
+    if not ws.has("models/student"):
+        raise InputError(f"{ws.root} holds no student to keep", remedy="Train one first: `limbeck run RECIPE`")
+    tables = input_tables(recipe, ws.root)
+    seeing.check(recipe)
+    _through(REFRESHED, Run(recipe, ws, tables, keep=True))
+
+
+def _through(stages: Stages, run: Run) -> list[str]:
+    """The stages in their order; what the run went on without, in words."""
+    ws, recipe = run.ws, run.recipe
+    new = (name for name, (made, _) in run.inputs.items() if ws.outdated(name, made) and not ws.lent(name, made))
     if recipe.world is None and any(new):
         check.check(recipe)
     with ws.writing():
-        for name, stage in STAGES.items():
-            if name == "caption" and recipe.captions is None:
-                continue
-            begun = time.monotonic()
-            say("stage", f"[bold cyan]{name}[/]", stage=name)
-            present = Run(recipe, ws, tables, unfinished=unfinished)
-            stage(present)
-            seconds = round(time.monotonic() - begun, 1)
-            say("done", f"  [dim]{seconds:.1f} s[/]", stage=name, seconds=seconds, made=present.made)
-            if present.made:
-                history.remember(ws, name, seconds)
-            if name == until:
-                break
-    return unfinished
+        for name, stage in stages.items():
+            if name != "caption" or recipe.captions is not None:
+                _timed(name, stage, dataclasses.replace(run, made=[]))
+    return run.unfinished
+
+
+def _timed(name: str, stage: Callable[[Run], None], run: Run) -> None:
+    begun = time.monotonic()
+    say("stage", f"[bold cyan]{name}[/]", stage=name)
+    stage(run)
+    seconds = round(time.monotonic() - begun, 1)
+    say("done", f"  [dim]{seconds:.1f} s[/]", stage=name, seconds=seconds, made=run.made)
+    if run.made and not run.keep:
+        history.remember(run.ws, name, seconds)
 
 
 def source(run: Run) -> None:
@@ -237,13 +258,13 @@ def signals(run: Run, read: Read) -> None:
     if wanted["signals/searchsage"]:
         inputs, tune = ["exposures", "encoder_vectors", "heldout"], recipe.student.tune
         made = ws.made_from(inputs, version=searchsage.VERSION, tune=tune, seed=recipe.seed)
-        run.folder("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, read, out))
+        run.learnt("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, read, out))
     if wanted["signals/pinsage"]:
         _pinsage(run)
     if wanted["signals/interests"]:
         inputs, tune = ["interests", "exposures", "encoder_vectors", "heldout"], recipe.student.tune
         made = ws.made_from(inputs, version=interests.VERSION, tune=tune, seed=recipe.seed)
-        run.folder("signals/interests", made, lambda out, _: assembly.classes(recipe, ws, read, out))
+        run.learnt("signals/interests", made, lambda out, _: assembly.classes(recipe, ws, read, out))
     seeing.see(run)
 
 
@@ -251,7 +272,7 @@ def _pinsage(run: Run) -> None:
     ws, recipe = run.ws, run.recipe
     inputs = ["saves", "encoder_vectors", *(["exposures", "heldout"] if recipe.signals.pinsage_queries else [])]
     made = ws.made_from(inputs, version=pinsage_training.VERSION, tune=recipe.student.tune, seed=recipe.seed)
-    run.folder("signals/pinsage", made, lambda out, scratch: assembly.pinsage(recipe, ws, out, scratch))
+    run.learnt("signals/pinsage", made, lambda out, scratch: assembly.pinsage(recipe, ws, out, scratch))
 
 
 def index(run: Run) -> None:
@@ -329,8 +350,15 @@ def report(run: Run) -> None:
     shutil.copyfile(ws.folder("report/page") / "report.html", ws.root / "report.html")
 
 
-STAGES: Mapping[str, Callable[[Run], None]] = {
+STAGES: Stages = {
     stage.__name__: stage for stage in (source, caption, enrich, teach, label, distill, index, evaluate, report)
+}
+REFRESHED: Stages = {
+    "source": source,
+    "caption": caption,
+    "enrich": enrich,
+    "signals": lambda run: signals(run, assembly.reader(run.recipe, run.ws)),
+    "index": index,
 }
 
 

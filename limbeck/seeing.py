@@ -35,7 +35,7 @@ def see(run: Run) -> None:
     made = Made({"images": captioning.fingerprint(images, folder)}, asked)
     run.table("image_vectors", made, lambda: _shards(ws, settings, folder, (name, found), images))
     made = ws.made_from(["image_vectors", "pins"], version=visual.VERSION, by=name, seed=recipe.seed)
-    run.folder("signals/visual", made, lambda out, _: _build(recipe, ws, settings.model, found, out))
+    run.learnt("signals/visual", made, lambda out, _: _build(recipe, ws, settings.model, found, out))
     counts = captioning.counts(ws, "image_vectors")
     there = counts.pop("", 0)
     skipped = ", ".join(f"{reason} {number:,}" for reason, number in counts.items()) or "none"
