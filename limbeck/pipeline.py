@@ -74,8 +74,8 @@ def run(recipe: Recipe, ws: Workspace, until: str = "report") -> list[str]:
 def refresh(recipe: Recipe, ws: Workspace) -> None:
     """Bring what is searched up to date with the tables as they are now, by the models as they were trained.
 
-    Nothing learns: a Pin that is new, or says something new, is read by the student there is. A workspace without one is
-    an `InputError`.
+    Nothing learns: a Pin that is new, or says something new, is read by the student there is.
+    `InputError` where there is none.
     """
     if not ws.has("models/student"):
         raise InputError(f"{ws.root} holds no student to keep", remedy="Train one first: `limbeck run RECIPE`")
