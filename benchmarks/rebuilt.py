@@ -17,13 +17,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import generated
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
-from transformers import AutoTokenizer, BertConfig, BertModel
 
 from limbeck import assembly, pipeline
-from limbeck.backbone import find
 from limbeck.inputs import input_tables
 from limbeck.making import Run
 from limbeck.settings import Recipe, Signals, Student, TableMapping, Teacher
@@ -32,8 +30,6 @@ from limbeck.student import model
 from limbeck.student.shape import Shape
 from limbeck.workspace import Made, Workspace
 
-LAYERS = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-TITLE, DESCRIPTION = 5, 15  # words
 CHANGED = 0.01
 
 
@@ -45,25 +41,15 @@ def main() -> None:
     parser.add_argument("--encoder", help="a backbone; a small random one if not given")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    real = find("all-MiniLM-L6-v2")
-    encoder = asked.encoder or str(_small(real, asked.folder / "encoder"))
+    encoder = asked.encoder or str(generated.small_encoder(asked.folder / "encoder"))
     recipe = _recipe(encoder, asked.folder)
-    ws, words = Workspace(asked.folder / "workspace"), _words(real)
+    ws, words = Workspace(asked.folder / "workspace"), generated.words()
     times: list[Times] = []
     for change in (0.0, CHANGED, 0.0):
         if not times or change:
-            pq.write_table(_pins(asked.pins, words, change), asked.folder / "pins.parquet")
+            pq.write_table(generated.pins(asked.pins, words, change), asked.folder / "pins.parquet")
         times.append(_brought_up_to_date(recipe, ws))
     report(asked.pins, times)
-
-
-def _small(real: str, folder: Path) -> Path:
-    """An encoder of one small random layer, with the vocabulary of a real one."""
-    if not folder.exists():
-        tokenizer = AutoTokenizer.from_pretrained(real)
-        BertModel(BertConfig(vocab_size=len(tokenizer), **LAYERS)).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    return folder
 
 
 def _recipe(encoder: str, folder: Path) -> Recipe:
@@ -76,21 +62,6 @@ def _recipe(encoder: str, folder: Path) -> Recipe:
         signals=Signals(interests=False),
         folder=folder,
     )
-
-
-def _words(backbone: str) -> list[str]:
-    vocabulary = AutoTokenizer.from_pretrained(backbone).get_vocab()
-    return sorted(word for word in vocabulary if word.isalpha() and word.isascii())
-
-
-def _pins(count: int, words: list[str], changed: float) -> pa.Table:
-    """So many Pins; of a share of them, spread evenly, the title is another."""
-    random = np.random.default_rng(0)
-    said = np.asarray(words)[np.minimum(random.zipf(1.2, (count, TITLE + DESCRIPTION)), len(words)) - 1]
-    some = np.arange(0, count, round(1 / changed)) if changed else np.zeros(0, np.int64)
-    said[some, :TITLE] = np.asarray(words)[random.integers(len(words), size=(len(some), TITLE))]
-    title, description = (list(map(" ".join, part)) for part in (said[:, :TITLE], said[:, TITLE:]))
-    return pa.table({"pin_id": [f"pin{n:08d}" for n in range(count)], "title": title, "description": description})
 
 
 @dataclass
