@@ -284,7 +284,8 @@ def index(run: Run) -> None:
     made, bits = ws.made_from(shares.MADE_OF, version=shares.VERSION, index=recipe.index), recipe.index.bits
     run.folder("index/shares", made, lambda out, _: shares.build(ws, assembly.reader(recipe, ws), bits, out))
     made = ws.made_from(["pin_vectors"])
-    run.folder("index/nearest", made, lambda out, scratch: nearest.build(ws.table("pin_vectors"), out))
+    cells = ws.earlier("index/nearest", made)
+    run.folder("index/nearest", made, lambda out, _: nearest.build(ws.table("pin_vectors"), out, cells))
     run.folder("index/catalogue", ws.made_from(["pin_vectors", "pins"]), lambda out, scratch: _catalogue(ws, out))
     made = ws.made_from(alignment.MADE_OF, version=alignment.VERSION)
     run.folder(alignment.NAME, made, lambda out, scratch: alignment.build(ws, out))

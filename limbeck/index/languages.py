@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import regex
 
-from limbeck.signals.tokens import SURFACE, is_number, is_word
+from limbeck.signals.tokens import is_number, is_word, written
 from limbeck.text.queries import plain
 
 PARTS = 4  # characters of the longest part of a word
@@ -64,7 +64,7 @@ class Languages:
 
     def probabilities(self, query: str) -> dict[str, float]:
         """How probable each language is; none at all where too few of the words' parts have ever been seen."""
-        hashes = [h for surface in SURFACE.findall(query) for h in _hashes(surface)]
+        hashes = [h for surface in written(query) for h in _hashes(surface)]
         if not self.names or not hashes:
             return {}
         seen = self._seen[hashes]
@@ -81,7 +81,7 @@ def learn(texts: Iterable[tuple[str, str]], out: Path) -> None:
     number: Counter[str] = Counter()
     for text, language in texts:
         number[language.lower()] += 1
-        words[language.lower()].update(SURFACE.findall(plain(text)))
+        words[language.lower()].update(written(plain(text)))
     names = sorted(name for name, count in number.items() if count >= LEAST_TEXTS)
     seen = np.zeros((BUCKETS + 1, len(names)), np.float32)
     for column, name in enumerate(names):

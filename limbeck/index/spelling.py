@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from limbeck.index import columns
-from limbeck.signals.tokens import MOST_CHARACTERS, SURFACE, fold, is_word, stem
+from limbeck.signals.tokens import MOST_CHARACTERS, SURFACE, fold, is_word, stem, written
 from limbeck.text.queries import plain
 
 LEAST_LETTERS = 4  # of a word that is corrected
@@ -101,17 +101,17 @@ def build(pin_texts: Iterable[pa.Table], fields: Sequence[str], searches: Mappin
     pins = _counted(pin_texts, fields)
     asked: Counter[str] = Counter()
     for query, count in searches.items():
-        for written in set(SURFACE.findall(plain(query))):
-            asked[written] += count
+        for word in set(written(plain(query))):
+            asked[word] += count
     forms: dict[str, Counter[str]] = defaultdict(Counter)
     known, searched = Counter[str](), Counter[str]()
-    for written, count in pins.items():
-        forms[fold(written)][written] += count
-        known[fold(written)] += count
-    for written, count in asked.items():
-        if is_word(written):
-            forms[fold(written)][written] += 0
-            searched[fold(written)] += count
+    for form, count in pins.items():
+        forms[fold(form)][form] += count
+        known[fold(form)] += count
+    for form, count in asked.items():
+        if is_word(form):
+            forms[fold(form)][form] += 0
+            searched[fold(form)] += count
     rows = [
         {"word": word, "written": _usual(forms[word]), "pins": known[word], "searches": searched[word]}
         for word in sorted(forms, key=str.encode)
@@ -125,8 +125,8 @@ def _counted(pin_texts: Iterable[pa.Table], fields: Sequence[str]) -> Counter[st
     for batch in pin_texts:
         for row in batch.select(list(fields)).to_pylist():
             said = " ".join(" ".join(v) if isinstance(v, list) else v for v in row.values() if v)
-            pins.update(filter(is_word, set(SURFACE.findall(plain(said)))))
-    return pins
+            pins.update(set(written(plain(said))))
+    return Counter({surface: count for surface, count in pins.items() if is_word(surface)})
 
 
 def _usual(forms: Counter[str]) -> str:

@@ -5,6 +5,7 @@ become characters and pairs of them.
 """
 
 import functools
+import re
 import unicodedata
 
 import regex
@@ -16,6 +17,7 @@ MOST_CHARACTERS = 40  # of a word or a number: what is longer is no word, and it
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[./]\d+)*"
 _WORD = rf"[^\W\d_](?:(?!{UNSPACED})[\p{{L}}\p{{M}}])*"
 SURFACE = regex.compile(rf"{UNSPACED}+|{_NUMBER}|{_WORD}")
+_PLAIN = re.compile(rf"{_NUMBER}|[A-Za-z]+", re.ASCII)  # the same in ASCII, in a third of the time
 _STARTS_UNSPACED = regex.compile(UNSPACED)
 _HAN = regex.compile(r"\p{Han}")
 _OTHER_DIGIT = regex.compile(r"(?![0-9])\d")
@@ -43,7 +45,12 @@ def terms(text: str) -> list[str]:
 
 def surfaces(text: str) -> list[str]:
     """The words, numbers and unspaced runs of a text, folded, in order."""
-    found: list[str] = SURFACE.findall(fold(text))
+    return written(fold(text))
+
+
+def written(text: str) -> list[str]:
+    """The words, numbers and unspaced runs of a text as they are written, in order."""
+    found: list[str] = (_PLAIN if text.isascii() else SURFACE).findall(text)
     return found
 
 

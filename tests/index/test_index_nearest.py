@@ -1,5 +1,6 @@
 import hashlib
 
+import faiss
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -63,6 +64,50 @@ def test_the_same_vectors_give_the_same_bytes(tmp_path, few_are_many):
             folder.mkdir()
             nearest.build(vectors, folder)
         assert digests(folders[0]) == digests(folders[1])
+
+
+def built(folder, matrix, before=None):
+    folder.mkdir()
+    nearest.build(table(matrix), folder, before)
+    return folder
+
+
+def centres(folder):
+    index = faiss.read_index(str(folder / "vectors.faiss"))
+    return index.quantizer.reconstruct_n(0, index.nlist)
+
+
+def test_cells_are_kept_while_they_fit_and_every_vector_is_in_them(tmp_path, few_are_many):
+    matrix = clusters(nearest.EXACT + 500, 8)
+    before = built(tmp_path / "before", matrix / np.linalg.norm(matrix, axis=1, keepdims=True))
+    matrix[::100] = clusters(len(matrix[::100]), 8, seed=1)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)  # so that each is nearest to itself
+    now = built(tmp_path / "now", matrix[:-5], before)
+    assert np.array_equal(centres(now), centres(before))
+    assert not np.array_equal(centres(now), centres(built(tmp_path / "anew", matrix[:-5])))
+    index, changed = nearest.open(now), range(0, len(matrix) - 5, 1_000)
+    assert len(index) == len(matrix) - 5
+    found = [f"p{row:06d}" in {pin for pin, _ in index.search(matrix[row], 5)} for row in changed]
+    assert all(found)
+
+
+@pytest.mark.parametrize("reason", ["other vectors", "other numbers", "far more"])
+def test_cells_that_no_longer_fit_are_trained_anew(tmp_path, few_are_many, reason):
+    many = nearest.EXACT + 500
+    before = built(tmp_path / "before", clusters(many, 8))
+    given = {"other vectors": (many, 8, 1), "other numbers": (many, 6, 0), "far more": (many * 5 // 4, 8, 0)}[reason]
+    matrix = clusters(*given[:2], seed=given[2])
+    assert digests(built(tmp_path / "now", matrix, before)) == digests(built(tmp_path / "anew", matrix))
+
+
+def test_cells_do_not_get_worse_by_many_small_changes(tmp_path, few_are_many):
+    matrix = clusters(nearest.EXACT + 500, 8)
+    folder, other = built(tmp_path / "0", matrix), clusters(len(matrix), 8, seed=1)
+    first = centres(folder)
+    for step in range(1, 6):
+        matrix[step::5] = other[step::5] if step < 5 else matrix[step::5]
+        folder = built(tmp_path / str(step), matrix, folder)
+    assert not np.array_equal(centres(folder), first)
 
 
 def test_an_index_of_no_pins_finds_none(tmp_path):

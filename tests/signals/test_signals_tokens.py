@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.signals.tokens import MOST_CHARACTERS, fold, is_number, is_word, surfaces, terms, terms_of
+from limbeck.signals.tokens import (
+    MOST_CHARACTERS,
+    SURFACE,
+    fold,
+    is_number,
+    is_word,
+    surfaces,
+    terms,
+    terms_of,
+    written,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +106,8 @@ def test_folding_twice_changes_nothing_more(text):
 @given(st.lists(st.sampled_from(["red", "Sofa", "3/4", "café", "黒猫", "lamps"])))
 def test_terms_of_words_are_those_of_each(words):
     assert terms(" ".join(words)) == [t for w in words for t in terms(w)]
+
+
+@given(st.text(st.characters(max_codepoint=127)) | st.from_regex(r"[a-z0-9,./_ -]{0,30}"))
+def test_plain_text_is_cut_as_all_text_is(text):
+    assert written(text) == SURFACE.findall(text)
