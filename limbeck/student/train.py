@@ -1,7 +1,8 @@
 """Distillation: the student learns the teacher's five probabilities (soft cross-entropy), by the Hugging Face Trainer.
 
 With `tune = "projection"` the backbone stays as it is, every text goes through it once, and only the projection and the
-head are trained; with `tune = "all"` the backbone is trained too, in batches of equal token budget.
+head are trained; with `tune = "all"` the backbone is trained too, in batches of equal token budget that hold all of a
+Pin's rows together.
 """
 
 from pathlib import Path
@@ -88,8 +89,8 @@ def forget(features: torch.Tensor, head: Head, unknown: torch.Tensor) -> torch.T
     return features.masked_fill(mask, torch.nan)
 
 
-class _Rows(Dataset[int]):
-    """Row numbers: the collator gathers whole batches at once."""
+class _Numbers(Dataset[int]):
+    """Numbers of rows or of Pins: the collator gathers whole batches at once."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -97,8 +98,8 @@ class _Rows(Dataset[int]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, row: int) -> int:
-        return row
+    def __getitem__(self, number: int) -> int:
+        return number
 
 
 def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed: int, out: Path, scratch: Path) -> None:
@@ -132,26 +133,38 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
 
 
 def _loader(part: str, rows: Examples, model: Distillation, settings: Student, seed: int) -> DataLoader[int]:
+    """Batches of rows; where text goes through the backbone, of whole Pins: each is read once for all its rows."""
     weight = rows.weight / rows.weight.mean()  # of a mean of one: the rate of learning stays what it is
+    together = _rows_of_pins(rows) if settings.tune == "all" else None
 
     def collate(numbers: list[int]) -> dict[str, torch.Tensor]:
-        chosen = np.sort(numbers)  # as they lie on the disk, if they do
+        # As they lie on the disk, if they do.
+        chosen = np.sort(numbers if together is None else np.concatenate([together[n] for n in numbers]))
         both = np.stack([rows.query[chosen], rows.pin[chosen]], axis=1)
         arrays = {"rows": both, "features": rows.features[chosen], "target": rows.target[chosen]}
         arrays["weight"] = weight[chosen]
         return {k: torch.from_numpy(v) for k, v in arrays.items()}
 
-    sampler = TokenBudgetSampler(*_budget(rows, model, settings), seed)
-    return DataLoader(_Rows(len(rows)), batch_sampler=sampler, collate_fn=collate)
+    if together is None:
+        lengths, budget = np.ones(len(rows), dtype=np.int64), settings.batch_size
+    else:
+        lengths, budget = _tokens(rows, together, model, settings), settings.tokens_per_batch
+    return DataLoader(
+        _Numbers(len(lengths)), batch_sampler=TokenBudgetSampler(lengths, budget, seed), collate_fn=collate
+    )
 
 
-def _budget(rows: Examples, model: Distillation, settings: Student) -> tuple[np.ndarray, int]:
-    """Lengths and token budget per batch: real ones where text goes through the backbone, else rows alone count."""
-    if settings.tune == "projection":
-        return np.ones(len(rows), dtype=np.int64), settings.batch_size
+def _rows_of_pins(rows: Examples) -> list[np.ndarray]:
+    """The numbers of the rows of each Pin that has any."""
+    order = np.argsort(rows.pin, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(rows.pin[order])) + 1)
+
+
+def _tokens(rows: Examples, together: list[np.ndarray], model: Distillation, settings: Student) -> np.ndarray:
+    """How many tokens each Pin and all its queries have, int64 (Pins,)."""
     tokenizer, limit = model.tower.tokenizer, settings.max_tokens
-    lengths = [lengths_of(tokenizer, side.texts, limit=limit) for side in (model._queries, model._pins)]
-    return lengths[0][rows.query] + lengths[1][rows.pin], settings.tokens_per_batch
+    query, pin = (lengths_of(tokenizer, side.texts, limit=limit) for side in (model._queries, model._pins))
+    return np.asarray([pin[rows.pin[of[0]]] + query[rows.query[of]].sum() for of in together], dtype=np.int64)
 
 
 def _optimizer(model: Distillation, settings: Student) -> torch.optim.Optimizer:

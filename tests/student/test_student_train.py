@@ -105,6 +105,24 @@ def test_every_epoch_sees_every_pair_once_in_an_order_of_its_own(tiny_encoder, t
     assert first != second
 
 
+def test_a_tuned_backbone_reads_a_pin_once_for_all_its_pairs(tiny_encoder):
+    chosen = toy_trainings.student_settings(tiny_encoder, tune="all", tokens_per_batch=60)
+    taught = toy_trainings.lessons(chosen)
+    examples = taught.examples(judged("train"))
+    tower, head = create_tower(chosen, 0), Head(Shape.of(chosen, taught.feature_names))
+    model = train.Distillation(tower, head, taught.queries, taught.pins)
+    batches = [batch["rows"].numpy() for batch in train._loader("train", examples, model, chosen, 0)]
+    assert len(batches) > 1
+    seen = np.concatenate(batches)
+    assert sorted(map(tuple, seen)) == sorted(zip(examples.query, examples.pin))
+    of_each = [set(batch[:, 1]) for batch in batches]
+    assert sum(map(len, of_each)) == len(set.union(*of_each)) < len(seen)
+    for rows in batches:
+        words = [len(taught.pins.texts[pin].split()) for pin in set(rows[:, 1])]
+        asked = [len(taught.queries.texts[query].split()) for query in rows[:, 0]]
+        assert sum(words) + sum(asked) <= 60 or len(words) == 1
+
+
 def test_a_temperature_softens_both_sides_and_keeps_the_gradients_size():
     random = np.random.default_rng(0)
     logits = torch.from_numpy(random.standard_normal((6, 5))).requires_grad_()
