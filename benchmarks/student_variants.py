@@ -46,9 +46,9 @@ class Run:
 
     def __init__(self, recipe: Recipe, ws: Workspace) -> None:
         self.recipe, self.ws, reader = recipe, ws, assembly.reader(recipe, ws)
-        self.truth, self.lessons = assembly.held_out(ws), assembly.lessons(recipe, ws, reader)
-        labels = assembly.curricula(recipe, ws)["student"]
-        parts = {part: assembly.split(ws).select(labels, part) for part in ("train", "valid")}
+        curricula = assembly.curricula(recipe, ws)
+        self.truth, self.lessons = assembly.held_out(ws), assembly.lessons(recipe, ws, list(curricula.values()), reader)
+        parts = {part: assembly.split(ws).select(curricula["student"], part) for part in ("train", "valid")}
         self.examples = {part: self.lessons.examples(rows) for part, rows in parts.items()}
         queries, pins = (self.truth.column(name).to_pylist() for name in ("query", "pin_id"))
         self.features = joined.open(ws, reader)

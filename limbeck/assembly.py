@@ -242,9 +242,12 @@ def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
         soft, always = mix.mixed(soft, human, recipe.student.human_weight), mix.judged(soft, human)
     if recipe.student.weighted:
         soft = mix.weighed(soft, ws.table("pairs", ["query", "pin_id", "weight"]))
-    draw = [int(digest_of(q, p), 16) / 16**16 for q, p in zip(*(soft.column(c).to_pylist() for c in columns[:2]))]
-    drawn = np.where(always, 0, draw)
-    return {name: soft.filter(pa.array(drawn < share)) if share else human for name, share in shares(recipe).items()}
+    asked, drawn = shares(recipe), np.zeros(0)
+    if not set(asked.values()) <= {0.0, 1.0}:
+        keys = zip(*(soft.column(c).to_pylist() for c in columns[:2]))
+        drawn = np.where(always, 0, np.fromiter((int(digest_of(q, p), 16) / 16**16 for q, p in keys), np.float64))
+    rows = {0.0: human, 1.0: soft}
+    return {n: rows[share] if share in rows else soft.filter(pa.array(drawn < share)) for n, share in asked.items()}
 
 
 def reader(recipe: Recipe, ws: Workspace) -> Remembered:
@@ -286,10 +289,9 @@ def features(ws: Workspace, read: Read, learnt: Sequence[pa.Table]) -> Features:
     return logged.Logged(joined.open(ws, read, past.join(counted, ["query", "pin_id"], join_type="left anti")), known)
 
 
-def lessons(recipe: Recipe, ws: Workspace, read: Read) -> Lessons:
-    """Everything that any of the run's students learns from, laid out once; `read` gives untuned vectors of queries."""
+def lessons(recipe: Recipe, ws: Workspace, learnt: Sequence[pa.Table], read: Read) -> Lessons:
+    """What the run's students learn from, each a table, laid out once; `read` gives untuned vectors of queries."""
     frozen = recipe.student.tune == "projection"
-    learnt = list(curricula(recipe, ws).values())
     return Lessons(
         learnt,
         ws.table("composed", ["pin_id", "text"]),

@@ -215,9 +215,9 @@ def distill(run: Run) -> None:
     read = assembly.reader(recipe, ws)
     signals(run, read)
     recalling.recall(run, read)
-    everything = functools.cache(lambda: assembly.lessons(recipe, ws, read))
-    split = assembly.split(ws)
-    for name, rows in assembly.curricula(recipe, ws).items():
+    curricula, split = assembly.curricula(recipe, ws), assembly.split(ws)
+    everything = functools.cache(lambda: assembly.lessons(recipe, ws, list(curricula.values()), read))
+    for name, rows in curricula.items():
         told = ("signals/match", *filter(ws.has, joined.OPTIONAL), *(["logged"] if assembly.has_logged(ws) else []))
         inputs = {"labels": digest_of_rows(rows), **{signal: ws.digest(signal) for signal in told}}
         asked = {"student": recipe.student, "seed": recipe.seed, **assembly.left_out(recipe)}

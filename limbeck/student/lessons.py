@@ -14,7 +14,7 @@ from limbeck.signals.signal import Group, Read
 from limbeck.student.grade import Features
 from limbeck.student.vectors import Vectors
 
-ROWS_PER_BATCH = 16_384
+ROWS_PER_BATCH = 65_536
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,25 @@ class Lessons:
     def examples(self, pairs: pa.Table, file: Path | None = None) -> Examples:
         """Pairs with p1…p5 as numbers, features and targets; their weights, which are one without such a column.
 
-        The features, most of what many pairs take, are kept in a file where one is given, and read from it as needed.
+        Features are worked out query by query, as what a query asks for takes longer than one pair of it. They are most
+        of what many pairs take: kept in a file where one is given, and read from it as needed.
         """
-        size = (pairs.num_rows, len(self._match.names))
-        features = _room(size, file)
-        with track("features", pairs.num_rows, "pairs") as advance:
-            for begin in range(0, pairs.num_rows, ROWS_PER_BATCH):
-                some = pairs.slice(begin, ROWS_PER_BATCH)
-                rows = self._match.rows(some.column("pin_id").to_pylist())
-                features[begin : begin + len(rows)] = self._match.pairs(some.column("query").to_pylist(), rows)
-                advance(len(rows))
         query, pin = (self._numbers(pairs, side) for side in ("query", "pin_id"))
+        order, size = np.argsort(query, kind="stable"), len(self._match.names)
+        features = _room((len(order), size), file)
+        with track("features", len(order), "pairs") as advance:
+            for begin in range(0, len(order), ROWS_PER_BATCH):
+                some = np.sort(order[begin : begin + ROWS_PER_BATCH])  # as they lie on the disk, if they do
+                features[some] = self._features(query[some], pin[some])
+                advance(len(some))
         weighted = "weight" in pairs.column_names
-        weight = pairs.column("weight").to_numpy() if weighted else np.ones(pairs.num_rows)
+        weight = pairs.column("weight").to_numpy() if weighted else np.ones(len(order))
         return Examples(query, pin, features, from_columns(pairs), weight.astype(np.float32))
+
+    def _features(self, query: np.ndarray, pin: np.ndarray) -> np.ndarray:
+        """Features, float32 (n, f), of pairs given by their numbers."""
+        queries, pins = self._numbered["query"].take(pa.array(query)), self._numbered["pin_id"].take(pa.array(pin))
+        return self._match.pairs(queries.to_pylist(), self._match.rows(pins.to_pylist()))
 
     def _numbers(self, pairs: pa.Table, side: str) -> np.ndarray:
         """Which of the texts of a side each pair has, int64 (n,)."""

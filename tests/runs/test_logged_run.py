@@ -88,7 +88,7 @@ def test_the_next_run_learns_from_what_the_service_saw(home, copy, monkeypatch):
     asked = []
     pairs = MatchIndex.pairs
     monkeypatch.setattr(MatchIndex, "pairs", lambda index, q, rows: asked.extend(q) or pairs(index, q, rows))
-    lessons = assembly.lessons(recipe, ws, read)
+    lessons = assembly.lessons(recipe, ws, list(assembly.curricula(recipe, ws).values()), read)
     lessons.examples(ws.table("soft_labels"))
     assert len(asked) == labelled.num_rows - log.num_rows
     assert not set(asked) & set(of)
