@@ -1,11 +1,11 @@
-"""The page of the paper's tables, measured here beside the paper's own figures: as HTML and as Markdown."""
+"""The page of the paper's tables, measured here beside the paper's own figures: as HTML, and as Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from limbeck.measure import plots, report, wording
+from limbeck.measure import plots, report, standalone, wording
 from limbeck.measure.evaluation import Estimate
 from limbeck.measure.plots import CurvePoint, Point
 from limbeck.measure.reproduction import SHOWN, Row, Table, findings
@@ -52,24 +52,34 @@ class _Page:
 
     def legend(self, table: Table) -> list[tuple[Markup, str]]:
         """Markers and names of what a table's plot tells apart; none where every row is named."""
-        series = CURVES if _is_curve(table) else _series(table)
-        apart = _is_curve(table) or any(len(rows) > 1 for _, rows in _groups(table))
-        return [(plots.key(number), name) for name, number in series.items()] if apart else []
+        return [(plots.key(number), name) for name, number in _told_apart(table).items()]
 
     def plot(self, table: Table) -> Markup:
-        """Values with intervals by the headline metric: a curve over amounts, groups of graders, or plain rows."""
-        title, series = f"{METRICS[table.headline].label}, {table.title.lower()}", _series(table)
-        if _is_curve(table):
-            points = list(_curve(table))
-            return plots.curve(title, points, CURVES) if points else Markup("")
-        groups = [(name, [_point(table, row, series) for row in rows]) for name, rows in _groups(table)]
-        if all(len(points) == 1 for _, points in groups):
-            return plots.dots(title, [Point(name, 0, point.estimate) for name, (point,) in groups])
-        return plots.grouped_dots(title, groups)
+        """The table's plot."""
+        return _plot(table)
 
     def sure(self, table: Table, row: Row) -> bool:
         """Whether a row's difference is unlikely to be chance."""
         return wording.sure(row.differences[table.headline], table.confidence)
+
+
+def _plot(table: Table) -> Markup:
+    """Values with intervals by the headline metric: a curve over amounts, groups of graders, or plain rows."""
+    title, series = f"{METRICS[table.headline].label}, {table.title.lower()}", _series(table)
+    if _is_curve(table):
+        points = list(_curve(table))
+        return plots.curve(title, points, CURVES) if points else Markup("")
+    groups = [(name, [_point(table, row, series) for row in rows]) for name, rows in _groups(table)]
+    if all(len(points) == 1 for _, points in groups):
+        return plots.dots(title, [Point(name, 0, point.estimate) for name, (point,) in groups])
+    return plots.grouped_dots(title, groups)
+
+
+def _told_apart(table: Table) -> dict[str, int]:
+    """The series of a table's plot by their markers; none where every row is named."""
+    if _is_curve(table):
+        return CURVES
+    return _series(table) if any(len(rows) > 1 for _, rows in _groups(table)) else {}
 
 
 def _is_curve(table: Table) -> bool:
@@ -101,11 +111,17 @@ def _curve(table: Table) -> Iterator[CurvePoint]:
 # -- Markdown --
 
 
-def markdown(tables: Sequence[Table], about: About) -> str:
-    """The same tables as text."""
+def markdown(tables: Sequence[Table], about: About, pictures: Mapping[int, str] | None = None) -> str:
+    """The same tables as text; `pictures`: by the tables' numbers, where the files of their plots are."""
     parts = [_HEAD.format(about=about, measured=_measured(tables)), *([about.lacking] if about.missing else [])]
-    parts += ["\n".join(_section(table)) for table in tables]
-    return "\n".join(parts)
+    parts += ["\n".join(_section(table, (pictures or {}).get(table.number))) for table in tables]
+    return "\n".join(parts) + "\n"
+
+
+def drawn(tables: Sequence[Table]) -> dict[int, str]:
+    """The plots of those tables that have one, as the texts of SVG files, by the tables' numbers."""
+    found = {table.number: (_plot(table), list(_told_apart(table).items())) for table in tables}
+    return {number: standalone.file(plot, legend) for number, (plot, legend) in found.items() if plot}
 
 
 _HEAD = """\
@@ -128,9 +144,11 @@ def _measured(tables: Sequence[Table]) -> str:
     return f" Measured on {tables[0].pairs:,} held-out pairs of {tables[0].queries:,} queries."
 
 
-def _section(table: Table) -> Iterator[str]:
+def _section(table: Table, picture: str | None) -> Iterator[str]:
     yield f"\n## {table.number}. {table.title}\n"
     yield f"{table.question} **In the paper:** {table.claim}\n"
+    if picture is not None:
+        yield f"![{METRICS[table.headline].label}, {table.title.lower()}]({picture})\n"
     yield from _lines(table)
     yield ""
     yield from (f"- {sentence}" for sentence in (*findings(table), *table.remarks))

@@ -88,8 +88,17 @@ def _write(recipe: Recipe, ws: Workspace, docs: Path | None) -> None:
     about = reproduction_page.About(recipe.name, size(recipe, ws), recipe.measure.bootstrap, missing)
     _replace(ws.root / PAGE, reproduction_page.html(tables, about))
     if docs is not None:
-        _replace(docs, reproduction_page.markdown(tables, about))
+        _document(docs, tables, about)
         say("docs", f"Wrote {docs}", docs=docs)
+
+
+def _document(docs: Path, tables: Sequence[Table], about: reproduction_page.About) -> None:
+    """The page as Markdown, its plots in files beside it."""
+    pictures = reproduction_page.drawn(tables)
+    names = {number: f"{docs.stem}-{number}.svg" for number in pictures}
+    for number, picture in pictures.items():
+        _replace(docs.with_name(names[number]), picture)
+    _replace(docs, reproduction_page.markdown(tables, about, names))
 
 
 def size(recipe: Recipe, ws: Workspace) -> str:

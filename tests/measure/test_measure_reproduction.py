@@ -1,6 +1,7 @@
 """Rows of the paper's tables: the same figures as an evaluation gives, and what is said of them."""
 
 import dataclasses
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -97,3 +98,16 @@ def test_the_markdown_says_the_same(rows):
     assert "| another | not found |  |" in text
     value = rows[2].metrics["spearman"].value
     assert f"{value:.3f} [" in text
+
+
+def test_the_markdown_has_its_plots_in_files_beside_it(rows):
+    table = made(rows)
+    [(number, picture)] = reproduction_page.drawn([table]).items()
+    root = ElementTree.fromstring(picture)  # ours, and no one else's
+    said = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert said[-2:] == list(reproduction_page.CURVES)
+    assert "--s1: #" in root.find("{http://www.w3.org/2000/svg}style").text
+    text = reproduction_page.markdown([table], ABOUT, {number: "here.svg"})
+    assert "](here.svg)" in text
+    assert "](here.svg)" not in reproduction_page.markdown([table], ABOUT)
+    assert reproduction_page.drawn([made([])]) == {}
