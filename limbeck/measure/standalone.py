@@ -8,7 +8,7 @@ from markupsafe import Markup
 from limbeck.measure import report
 from limbeck.measure.svg import element, marker
 
-LINE = 20  # from one name of the legend to the next
+LINE, MARGIN = 20, 12  # from one name of the legend to the next; around all of it, as numbers stand over the edges
 _SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 
@@ -21,8 +21,9 @@ def file(plot: Markup, legend: Sequence[tuple[str, int]] = ()) -> str:
     style = "".join(report.environment().get_template(name).render() for name in ("colours.css", "plots.css"))
     within = Markup(str(plot).replace("<svg ", f'<svg width="{width:g}" height="{height:g}" ', 1))
     names = [_named(name, series, height + LINE * place + 12) for place, (name, series) in enumerate(legend)]
-    drawn = element("svg", element("style", Markup(style)), within, *names, viewBox=f"0 0 {width:g} {whole:g}")
-    size = f'xmlns="http://www.w3.org/2000/svg" width="{2 * width:g}" class="plot" '
+    box = f"{-MARGIN} {-MARGIN} {width + 2 * MARGIN:g} {whole + 2 * MARGIN:g}"
+    drawn = element("svg", element("style", Markup(style)), within, *names, viewBox=box, class_="plot")
+    size = f'xmlns="http://www.w3.org/2000/svg" width="{2 * width:g}" '
     return str(drawn).replace("<svg ", f"<svg {size}", 1)
 
 
