@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -185,6 +185,7 @@ def serve(
     workspace: WorkspacePath = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that answer, of one thread each: one a core.")] = None,
     beside: Annotated[
         list[Path] | None, typer.Option(help="Another run to compare with on the page: its recipe or workspace.")
     ] = None,
@@ -194,7 +195,7 @@ def serve(
 
     with _importing():
         from limbeck.recipe_file import read
-        from limbeck.serve.app import run as run_app
+        from limbeck.serve.running import run as run_app
         from limbeck.settings import Serve
         from limbeck.workspace import Workspace
 
@@ -202,9 +203,10 @@ def serve(
         raise InputError("nothing to serve", remedy="Give a recipe, or --workspace")
     settings = read(recipe).serve if recipe else Serve()
     ws = _open(recipe, workspace)[1] if recipe else Workspace(Path(workspace or "."))
-    settings = dataclasses.replace(settings, host=host or settings.host)
+    given: dict[str, Any] = {"host": host, "port": port, "workers": workers}
+    settings = dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
     others = [_beside(path)[1] for path in beside or ()]
-    run_app(ws, dataclasses.replace(settings, port=settings.port if port is None else port), beside=others)
+    run_app(ws, settings, beside=others)
 
 
 @app.command(rich_help_panel=USE)

@@ -6,12 +6,7 @@ GET /healthz    GET /readyz    GET /metrics
 For people: GET /    GET /pins/…?q=    GET /boards/…?page=    GET /compare?q=&left=&right=
 """
 
-import contextlib
-import functools
-import json
-import os
 import uuid
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +17,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from limbeck import __version__, listening, progress
-from limbeck.errors import InputError
-from limbeck.index.store import Store
-from limbeck.live import store as live_store
+from limbeck import __version__
 from limbeck.live.journal import Journal
-from limbeck.serve import engines, http, observed, openapi, pictures, pins, texts
+from limbeck.serve import http, observed, openapi, pictures, texts
 from limbeck.serve.budget import Budget
-from limbeck.serve.cache import Caches
-from limbeck.serve.compare import MEANT, Judgments
+from limbeck.serve.compare import Judgments
 from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
 from limbeck.serve.feature_log import Answer, FeatureLog
 from limbeck.serve.limits import Queue
@@ -48,16 +39,12 @@ from limbeck.serve.messages import (
 )
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.observed import Observed
-from limbeck.serve.others import Others
 from limbeck.serve.pins import PinsAnswer, Writer, read_pins
 from limbeck.serve.ranker import Graded, Ranked, Ranker
-from limbeck.serve.shared import Remote, RemoteCache
 from limbeck.serve.site import Site, shown
-from limbeck.serve.versions import Current, Versions
-from limbeck.settings import Serve, Text
-from limbeck.workspace import Workspace
+from limbeck.serve.versions import Current
+from limbeck.settings import Serve
 
-PICTURES = "images/pins"
 _VARY = {"Vary": "Accept"}
 Asked = tuple[str, str | None, str | None]  # query, language, country
 
@@ -223,7 +210,7 @@ def create(
     """The service as an ASGI application; `images` is the folder of pictures."""
     metrics = metrics or Metrics()
     service = Service(versions, settings, images, metrics, judgments or Judgments([]), kept)
-    around = Middleware(Observed, metrics=metrics, key=_key(settings), queries=settings.log_queries)
+    around = Middleware(Observed, metrics=metrics, key=observed.key(settings), queries=settings.log_queries)
     return Starlette(
         routes=[
             Route("/", service.home),
@@ -247,105 +234,3 @@ def create(
         middleware=[around],
         exception_handlers=http.HANDLERS,
     )
-
-
-def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequence[Workspace] = ()) -> None:
-    """Load the index and serve it until SIGTERM or Ctrl-C; requests under way are answered first.
-
-    The rankers of the workspaces `beside` it are there for people who compare.
-    """
-    metrics = Metrics()
-    _key(settings)  # refused before anything is loaded
-    compared = _compared(beside)
-    engine, journal = engines.connect(settings), Journal(ws.root)
-    with _remote(settings, metrics) as remote, _log(ws, settings, metrics) as log:
-
-        def opened(ws: Workspace) -> Ranker:
-            caches = Caches(settings.cached_queries, functools.partial(RemoteCache, remote) if remote else None)
-            store = Store.open(ws, text, caches.readings)
-            if engine:
-                store = engines.outside(store, ws, engine)
-            others, live = Others(ws, store, compared), live_store.open(store, ws, journal)
-            return Ranker(live, stage=metrics.stage, caches=caches, others=others, blend=settings.blend)
-
-        versions = Versions(ws, opened, functools.partial(pins.caught_up, journal=journal))
-        _serve(ws, versions, settings, metrics, Kept(journal, log))
-
-
-def _compared(beside: Sequence[Workspace]) -> dict[str, Ranker]:
-    """The rankers of other workspaces, by what people read; `InputError` where two would read the same."""
-    found: dict[str, Ranker] = {}
-    for other in beside:
-        name = f"student ({other.root.resolve().name})"
-        if name in found:
-            raise InputError(f"two workspaces to compare are named {other.root.resolve().name}", remedy="Rename one")
-        found[name] = Ranker(Store.open(other))
-    return found
-
-
-def _serve(ws: Workspace, versions: Versions, settings: Serve, metrics: Metrics, kept: Kept) -> None:
-    with listening.listen(settings.host, settings.port, "serve") as door:
-        url, count = listening.address(settings.host, door), len(versions.ranker)
-        progress.say("ready", f"Serving {count:,} Pins on {url}", url=url, pins=count)
-        progress.choose("quiet")  # from here on, a bar per query would be noise
-        observed.to_stderr()
-        judgments = Judgments(ws.table(name, MEANT) for name in ("judgments", "heldout") if ws.has(name))
-        app = create(versions, settings, _pictures(ws), metrics, judgments, kept)
-        with _watched(versions, settings, metrics), pins.followed(versions.catch_up):
-            listening.serve(app, door)
-
-
-@contextlib.contextmanager
-def _remote(settings: Serve, metrics: Metrics) -> Iterator[Remote | None]:
-    """The Redis that the recipe names, if any, and what is counted of it."""
-    if settings.redis is None:
-        yield None
-        return
-    with contextlib.closing(Remote(settings.redis)) as remote:
-        metrics.watch(
-            lambda: {"shared_cache_up": remote.breaker.up},
-            lambda: {"shared_cache_failures": remote.breaker.failures, "shared_cache_refused": remote.refused},
-        )
-        yield remote
-
-
-@contextlib.contextmanager
-def _log(ws: Workspace, settings: Serve, metrics: Metrics) -> Iterator[FeatureLog | None]:
-    """The feature log that the recipe names, if any, and what is counted of it."""
-    if settings.feature_log is None:
-        yield None
-        return
-    with contextlib.closing(FeatureLog(ws.root / settings.feature_log)) as log:
-        metrics.watch(dict, lambda: {"feature_log_pins": log.written, "feature_log_dropped": log.dropped})
-        yield log
-
-
-@contextlib.contextmanager
-def _watched(versions: Versions, settings: Serve, metrics: Metrics) -> Iterator[None]:
-    """Newer versions take over meanwhile."""
-
-    def heard(outcome: str, said: str) -> None:
-        metrics.swaps.labels(outcome).inc()
-        observed.log.info(json.dumps({"version": outcome, "reason" if outcome == "refused" else "model": said}))
-
-    stop = versions.watch(settings.look_seconds, heard) if settings.look_seconds else lambda: None
-    try:
-        yield
-    finally:
-        stop()
-
-
-def _key(settings: Serve) -> str | None:
-    """The key that clients must send; `InputError` where one is asked for and not there."""
-    if settings.key_variable is None:
-        return None
-    key = os.environ.get(settings.key_variable)
-    if not key:
-        remedy = f"Set {settings.key_variable} in the service's environment, or leave serve.key_variable out"
-        raise InputError(f"serve.key_variable names {settings.key_variable}, which is not set", remedy=remedy)
-    return key
-
-
-def _pictures(ws: Workspace) -> Path:
-    """The folder that images of Pins are relative to."""
-    return ws.folder(PICTURES) if ws.has(PICTURES) else ws.root / "images"

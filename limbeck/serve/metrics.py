@@ -13,10 +13,13 @@ Present = Callable[[], dict[str, float]]
 
 
 class Metrics:
-    """The counters of one service. `present` is asked at every scrape for what has a value rather than a history."""
+    """The counters of one service. `watch` names what is asked at every scrape: a value rather than a history.
 
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+    `among` gives the text of several such services, of the text of this one.
+    """
+
+    def __init__(self, among: Callable[[bytes], bytes] = lambda own: own) -> None:
+        self._registry, self._among = CollectorRegistry(), among
         self.requests = Counter("limbeck_requests", "Requests answered", ["route", "status"], registry=self._registry)
         self.seconds = Histogram(
             "limbeck_request_seconds", "From the request's first byte to the answer's last", ["route"],
@@ -44,9 +47,13 @@ class Metrics:
         """Ask these at every scrape; counters of a version begin again with the next one, as Prometheus allows."""
         self._registry.register(_Asked(gauges, counters, model))
 
-    def text(self) -> bytes:
+    def own(self) -> bytes:
         """All of it, as text."""
         return generate_latest(self._registry)
+
+    def text(self) -> bytes:
+        """All of it, and what is among it, as text."""
+        return self._among(self.own())
 
 
 class _Asked:

@@ -3,6 +3,7 @@
 import hmac
 import json
 import logging
+import os
 import re
 import time
 import uuid
@@ -12,7 +13,9 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from limbeck.errors import InputError
 from limbeck.serve.metrics import Metrics
+from limbeck.settings import Serve
 
 log = logging.getLogger("limbeck.serve")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -84,6 +87,17 @@ async def _unauthorised(send: Send) -> None:
     headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]
     await send({"type": "http.response.start", "status": 401, "headers": headers})
     await send({"type": "http.response.body", "body": NO_KEY})
+
+
+def key(settings: Serve) -> str | None:
+    """The key that clients must send; `InputError` where one is asked for and not there."""
+    if settings.key_variable is None:
+        return None
+    key = os.environ.get(settings.key_variable)
+    if not key:
+        remedy = f"Set {settings.key_variable} in the service's environment, or leave serve.key_variable out"
+        raise InputError(f"serve.key_variable names {settings.key_variable}, which is not set", remedy=remedy)
+    return key
 
 
 def to_stderr() -> None:

@@ -17,9 +17,9 @@ def serve(root, settings):
     """What the forked process does."""
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    from limbeck.serve import app
+    from limbeck.serve import running
 
-    app.run(Workspace(root), Serve(**settings))
+    running.run(Workspace(root), Serve(**settings))
 
 
 class Server:

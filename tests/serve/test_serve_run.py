@@ -13,7 +13,7 @@ from redis_server import RedisServer
 
 from limbeck import listening
 from limbeck.errors import InputError
-from limbeck.serve import app
+from limbeck.serve import running
 from limbeck.settings import Serve
 from limbeck.workspace import Workspace
 
@@ -82,7 +82,7 @@ def test_a_port_in_use_is_a_clear_line():
 
 def test_what_is_no_address_of_a_redis_is_a_clear_line_before_anything_is_loaded(tmp_path):
     with pytest.raises(InputError, match="no address of a Redis"):
-        app.run(Workspace(tmp_path / "nothing"), Serve(redis="localhost:6379"))
+        running.run(Workspace(tmp_path / "nothing"), Serve(redis="localhost:6379"))
 
 
 def test_the_service_stays_on_this_machine_unless_told_otherwise():

@@ -11,7 +11,7 @@ from served import HOSTILE
 from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
-from limbeck.serve import app, page
+from limbeck.serve import app, page, running
 from limbeck.serve.compare import Judgments
 from limbeck.serve.others import Others
 from limbeck.serve.ranker import Ranker
@@ -224,7 +224,7 @@ def test_two_rankers_stand_side_by_side(client, ranker):
 
 def test_workspaces_that_would_read_the_same_are_refused(workspace):
     with pytest.raises(InputError, match="two workspaces to compare are named"):
-        app.run(workspace, Serve(port=0), beside=[workspace, workspace])
+        running.run(workspace, Serve(port=0), beside=[workspace, workspace])
 
 
 def test_what_people_said_is_beside_what_was_found(client):

@@ -1,0 +1,153 @@
+"""Several workers behind one port: processes of one thread each that take connections from the same socket.
+
+They are forked once everything is imported: what was imported is shared, and the index is by its memory maps. A worker
+that ends is started again while the others answer; when the process that started them is gone, so are they.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import struct
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from limbeck import ending
+from limbeck.serve import observed
+
+LOOK = 0.2  # seconds from one look at the workers to the next
+AGAIN, MOST = 1.0, 30.0  # seconds until one that could not begin is tried again: doubled every time, up to the most
+_READY = struct.Struct("qq")  # who is ready, and with how many Pins
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What one of them knows of itself: its number, from 0, and the folder in which all leave what others may read."""
+
+    number: int
+    folder: Path
+    pipe: int
+
+    def ready(self, pins: int) -> None:
+        """Say that it answers from now on."""
+        os.write(self.pipe, _READY.pack(self.number, pins))
+
+
+@dataclass
+class _Post:
+    """A worker's place, whoever holds it."""
+
+    number: int
+    process: int | None = None
+    pins: int | None = None  # how many it answers with, once it does
+    failures: int = 0  # to begin, one after the other
+    due: float = 0.0  # when it is to begin again
+
+
+Work = Callable[[Worker], None]
+
+
+def together(count: int, work: Work, ready: Callable[[int], None]) -> None:
+    """Let so many workers `work` until SIGTERM or Ctrl-C; each then ends as a single one would.
+
+    The first begins alone, so that what is wrong is said once, and what is compiled late is compiled once. `ready` is
+    told how many Pins there are when all of them answer. `SystemExit` where the first cannot begin.
+    """
+    with _folder() as folder:
+        _Crew(count, work, folder).run(ready)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder that is removed by this process alone, and not by what is forked from it."""
+    folder = Path(tempfile.mkdtemp(prefix="limbeck-workers-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Crew:
+    """The workers, as the process sees them that started them."""
+
+    def __init__(self, count: int, work: Work, folder: Path) -> None:
+        self._posts = [_Post(number) for number in range(count)]
+        self._work, self._folder, self._stopping = work, folder, False
+        self._told, self._tell = os.pipe()
+        self._watched, self._alive = os.pipe()  # the other end closes with this process
+
+    def run(self, ready: Callable[[int], None]) -> None:
+        """Until all have ended."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        first, said = self._posts[0], False
+        self._begin(first)
+        while first.pins is None and first.process:
+            self._look()
+        while self._running() or not self._stopping:
+            self._again()
+            self._look()
+            if not said and all(post.pins is not None for post in self._posts):
+                ready(first.pins or 0)
+                said = True
+
+    def _running(self) -> bool:
+        return any(post.process for post in self._posts)
+
+    def _begin(self, post: _Post) -> None:
+        post.process = os.fork()
+        if not post.process:
+            os.setsid()  # Ctrl-C is for the process that tells them all
+            os.close(self._alive)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            threading.Thread(target=_end_with, args=(self._watched,), daemon=True).start()
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
+            threadpool_limits(1)
+            worker = Worker(post.number, self._folder, self._tell)
+            ending.leave(lambda: ending.told(lambda: self._work(worker)))
+
+    def _again(self) -> None:
+        """Let those begin who do not run, unless it is too soon."""
+        for post in self._posts:
+            if not post.process and not self._stopping and post.due <= time.monotonic():
+                self._begin(post)
+
+    def _look(self) -> None:
+        """Wait a moment for who is ready, and notice who has ended."""
+        if select.select([self._told], [], [], LOOK)[0]:
+            number, pins = _READY.unpack(os.read(self._told, _READY.size))
+            self._posts[number].pins, self._posts[number].failures = pins, 0
+        while self._running() and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            [post] = [post for post in self._posts if post.process == ended[0]]
+            self._ended(post, os.waitstatus_to_exitcode(ended[1]))
+
+    def _ended(self, post: _Post, code: int) -> None:
+        answered, post.process, post.pins = post.pins is not None, None, None
+        if self._stopping:
+            return
+        if not answered and not any(other.process for other in self._posts):
+            raise SystemExit(code)  # it has said why
+        observed.log.info(json.dumps({"worker": post.number, "ended": code}))
+        post.due = time.monotonic() + (0 if answered else min(AGAIN * 2**post.failures, MOST))
+        post.failures += not answered
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+        for post in self._posts:
+            if post.process:
+                os.kill(post.process, signal.SIGTERM)
+
+
+def _end_with(watched: int) -> None:
+    """End this process when the one at the other end of a pipe is gone."""
+    os.read(watched, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
