@@ -29,6 +29,7 @@ LEAVES = {
     "training",
     "tracking",
     "processes",
+    "ending",
     "calibration",
     "listening",
     "lookup",
@@ -52,7 +53,6 @@ STAGES = {
 }
 # What stands above the stages: these may see all of them, and of each other what is named here.
 ABOVE = {
-    "ending": set(),
     "recipe_file": set(),
     "starting_recipe": set(),
     "failures": set(),
@@ -93,7 +93,6 @@ ABOVE = {
     "__main__": {"cli"},
     "cli": {
         "comparing",
-        "ending",
         "embeddings",
         "judging",
         "lineup",
