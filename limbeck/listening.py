@@ -99,11 +99,13 @@ def configuration(app: Any) -> uvicorn.Config:
     )
 
 
-def listen(host: str, port: int, section: str) -> socket.socket:
-    """A listening socket; `InputError` where the address that the recipe's `section` gives cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def listen(host: str, port: int, section: str, shared: bool = False) -> socket.socket:
+    """A listening socket; `InputError` where the address that the recipe's `section` gives cannot be had.
+
+    Connections to a port that is `shared` go to one of all that listen on it so, about as many to each.
+    """
     try:
-        door = socket.create_server((host, port), family=family)
+        door = socket.create_server((host, port), family=_family(host), reuse_port=shared)
         # What it accepts inherits it. Otherwise the end of an answer waits until the client has acknowledged its
         # beginning, which clients that keep connections do 40 ms later.
         door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -111,6 +113,23 @@ def listen(host: str, port: int, section: str) -> socket.socket:
     except (OSError, OverflowError) as error:
         remedy = f"Choose another host or port under [{section}]"
         raise InputError(f"cannot listen on {host}, port {port}: {error}", remedy=remedy) from None
+
+
+def reserve(host: str, port: int, section: str) -> socket.socket:
+    """A port on which nobody listens, kept for those who will share it: a socket that does not listen itself."""
+    with listen(host, port, section) as alone:  # fails where others share the port already
+        found = alone.getsockname()
+    kept = socket.socket(_family(host), socket.SOCK_STREAM)
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        kept.setsockopt(socket.SOL_SOCKET, option, 1)
+    if kept.family == socket.AF_INET6:
+        kept.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    kept.bind(found)
+    return kept
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def address(host: str, listening: socket.socket) -> str:

@@ -1,9 +1,9 @@
 """The service as processes: everything that it answers from opened, newer versions looked for, and told to stop."""
 
 import contextlib
+import dataclasses
 import functools
 import json
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -42,10 +42,11 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
     if settings.workers == 1:
         _load(ws, settings, text, beside, functools.partial(_alone, settings))
         return
-    with listening.listen(settings.host, settings.port, "serve") as door:
+    with listening.reserve(settings.host, settings.port, "serve") as kept:
         load = functools.partial(_load, ws, settings, text, beside)
-        said = functools.partial(_say_ready, listening.address(settings.host, door))
-        workers.together(settings.workers, lambda worker: load(functools.partial(_among, worker, door), worker), said)
+        said = functools.partial(_say_ready, listening.address(settings.host, kept))
+        found = dataclasses.replace(settings, port=kept.getsockname()[1])
+        workers.together(settings.workers, lambda worker: load(functools.partial(_among, found, worker), worker), said)
 
 
 def _load(
@@ -87,10 +88,11 @@ def _alone(settings: Serve, app: Starlette, versions: Versions) -> None:
         listening.serve(app, door)
 
 
-def _among(worker: Worker, door: socket.socket, app: Starlette, versions: Versions) -> None:
-    observed.to_stderr()
-    worker.ready(len(versions.ranker))
-    listening.serve(app, door)
+def _among(settings: Serve, worker: Worker, app: Starlette, versions: Versions) -> None:
+    with listening.listen(settings.host, settings.port, "serve", shared=True) as door:
+        observed.to_stderr()
+        worker.ready(len(versions.ranker))
+        listening.serve(app, door)
 
 
 def _say_ready(url: str, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Several workers behind one port: processes of one thread each that take connections from the same socket.
+"""Several workers behind one port: processes of one thread each, to which the system deals out connections.
 
 They are forked once everything is imported: what was imported is shared, and the index is by its memory maps. A worker
 that ends is started again while the others answer; when the process that started them is gone, so are they.

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from limbeck import listening
 from limbeck.errors import InputError
 from limbeck.serve import running
 from limbeck.settings import Serve
@@ -80,7 +81,7 @@ def test_all_workers_answer_the_same_and_say_together_what_they_counted(served, 
 
     def both_have_answered():
         nonlocal asked
-        for _ in range(10):  # each on a connection of its own, for whoever is free
+        for _ in range(10):  # each on a connection of its own, dealt out anew
             results = httpx.post(f"{url}v1/rerank", json=body, timeout=PATIENCE).json()["results"]
             assert [f"pin{result['index']:02d}" for result in results] == expected
             asked += 1
@@ -138,3 +139,12 @@ def test_what_is_wrong_is_said_once(tmp_path):
 def test_nobody_to_answer_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"serve\.workers is 0"):
         running.run(Workspace(tmp_path), Serve(workers=0))
+
+
+def test_a_port_that_others_share_is_in_use(workspace):
+    with (
+        listening.reserve("127.0.0.1", 0, "serve") as kept,
+        listening.listen("127.0.0.1", kept.getsockname()[1], "serve", shared=True),
+        pytest.raises(InputError, match="cannot listen"),
+    ):
+        running.run(workspace, Serve(port=kept.getsockname()[1], workers=2))
