@@ -1,25 +1,23 @@
 """The service under load from another process: requests per second, p50 and p99, and how they grow with the Pins.
 
-    python benchmarks/serving.py WORKSPACE [WORKSPACE …] [--replicas 2] [--connections 1 4 16] [--seconds 20]
+    python benchmarks/serving.py WORKSPACE [WORKSPACE …] [--workers 2] [--connections 1 4 16] [--seconds 20]
     python benchmarks/grown.py RECIPE 10000 100000 1000000 --out FOLDER   # workspaces of these sizes out of one
 
-For each workspace `limbeck serve` runs in as many processes as `--replicas` says, each of one thread and on a port of
-its own, which connections are dealt to in turn. Asked for are `/healthz`, which is HTTP alone; `/search`, with queries
-drawn from the log as often as they were searched for (titles where there is no log); and `/v1/rerank` for as many Pins
-by their ids as `--candidates` says. First in a closed loop: so many connections, each with the next request as soon as
-it has its answer; the best of them is the saturation. Then in an open one, at half of that: requests set out at random
-times whether or not earlier ones were answered, and are timed from when they were to set out, so that a pause of the
-service counts for all that wait for it.
+For each workspace `limbeck serve` runs with as many `--workers` of one thread as are asked for. Asked for are `/healthz`,
+which is HTTP alone; `/search`, with queries drawn from the log as often as they were searched for (titles where there is
+no log); and `/v1/rerank` for as many Pins by their ids as `--candidates` says. First in a closed loop: so many
+connections, each with the next request as soon as it has its answer; the best of them is the saturation. Then in an open
+one, at half of that: requests set out at random times whether or not earlier ones were answered, and are timed from when
+they were to set out, so that a pause of the service counts for all that wait for it.
 
 The generator is one asyncio process that sends bytes made beforehand and reads no more of an answer than its length.
 What it needs itself is measured against a server that answers at once (`--floor`), and bounds what can be seen. What
-the replicas' processors needed for a request is told beside: on a busy machine the clock says little.
+the workers' processors needed for a request is told beside: on a busy machine the clock says little.
 """
 
 import argparse
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import subprocess
@@ -71,7 +69,7 @@ class Taken:
 class Servers:
     """Where processes listen, and which they are."""
 
-    addresses: Sequence[tuple[str, int]]
+    address: tuple[str, int]
     pids: Sequence[int]
 
     def used(self) -> float:
@@ -116,10 +114,10 @@ class Connection:
 async def closed(servers: Servers, requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
     """So many connections, each asking on as soon as it is answered."""
     taken, begin, used = Taken(), time.perf_counter(), servers.used()
-    waiting, addresses = iter(_endless(requests)), itertools.cycle(servers.addresses)
+    waiting = iter(_endless(requests))
 
     async def one() -> None:
-        connection = Connection(*next(addresses))
+        connection = Connection(*servers.address)
         while time.perf_counter() - begin < seconds:
             begun = time.perf_counter()
             taken.add(begun, await connection.ask(next(waiting)))
@@ -134,10 +132,9 @@ async def opened(servers: Servers, requests: Sequence[bytes], rate: float, secon
     """Requests at random times, so many a second on average, on as many connections as that takes."""
     taken, idle, random = Taken(), list[Connection](), np.random.default_rng(SEED)
     waiting, begin, used = iter(_endless(requests)), time.perf_counter(), servers.used()
-    addresses = itertools.cycle(servers.addresses)
 
     async def one(due: float) -> None:
-        connection = idle.pop(0) if idle else Connection(*next(addresses))
+        connection = idle.pop(0) if idle else Connection(*servers.address)
         taken.add(due, await connection.ask(next(waiting)))
         idle.append(connection)
 
@@ -190,27 +187,29 @@ def _endless(requests: Sequence[bytes]) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def service(workspace: Path, replicas: int) -> Iterator[Servers]:
-    """`limbeck serve` as anybody starts it, so many times; when all listen, how long that took is printed."""
+def service(workspace: Path, workers: int) -> Iterator[Servers]:
+    """`limbeck serve` as anybody starts it; when all its workers listen, how long that took is printed."""
     command = [sys.executable, "-m", "limbeck", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
     begun = time.perf_counter()
-    started = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ONE_THREAD)
-        for _ in range(replicas)
-    ]
+    process = subprocess.Popen(
+        [*command, "--workers", str(workers)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=ONE_THREAD,
+    )
     try:
-        ready = [_ready(process) for process in started]
-        addresses = [(str(url.hostname), int(url.port or 80)) for url in (urlsplit(each["url"]) for each in ready)]
-        servers = Servers(addresses, [process.pid for process in started])
+        ready = _ready(process)
+        url = urlsplit(ready["url"])
+        forked = _read(process.pid, f"task/{process.pid}/children").split() if workers > 1 else []
+        servers = Servers((str(url.hostname), int(url.port or 80)), [process.pid, *map(int, forked)])
         took = f"ready after {time.perf_counter() - begun:.1f} s, {servers.used():.1f} s of the processor"
-        print(f"{ready[0]['pins']:,} Pins, {replicas} replicas; {took}", flush=True)
+        print(f"{ready['pins']:,} Pins, {workers} workers; {took}", flush=True)
         yield servers
-        print(f"resident memory of each {servers.resident():,.0f} MB")
+        print(f"resident memory of each process {servers.resident():,.0f} MB")
     finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(60)
+        process.terminate()
+        process.wait(60)
 
 
 def _ready(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -229,7 +228,7 @@ async def floor(requests: Sequence[bytes], connections: int, seconds: float) -> 
     assert process.stdout
     try:
         port = int(process.stdout.readline())
-        return await closed(Servers([("127.0.0.1", port)], [process.pid]), requests, connections, seconds)
+        return await closed(Servers(("127.0.0.1", port), [process.pid]), requests, connections, seconds)
     finally:
         process.terminate()
         process.wait(60)
@@ -263,7 +262,7 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
     if asked.floor:
         for kind, requests in kinds.items():
             print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
-    with service(workspace, asked.replicas) as servers:
+    with service(workspace, asked.workers) as servers:
         for kind, requests in kinds.items():
             await closed(servers, requests[:WARMING], 4, min(5.0, asked.seconds))  # caches and maps are warm after it
             best = 0.0
@@ -279,7 +278,7 @@ def main() -> None:
     """Measure each workspace in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workspaces", type=Path, nargs="*")
-    parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--candidates", type=int, default=1_000)
