@@ -3,12 +3,12 @@
     python benchmarks/serving.py WORKSPACE [WORKSPACE …] [--workers 2] [--connections 1 4 16] [--seconds 20]
     python benchmarks/grown.py RECIPE 10000 100000 1000000 --out FOLDER   # workspaces of these sizes out of one
 
-For each workspace `limbeck serve` runs with as many `--workers` of one thread as are asked for. Asked for are `/healthz`,
-which is HTTP alone; `/search`, with queries drawn from the log as often as they were searched for (titles where there is
-no log); and `/v1/rerank` for as many Pins by their ids as `--candidates` says. First in a closed loop: so many
-connections, each with the next request as soon as it has its answer; the best of them is the saturation. Then in an open
-one, at half of that: requests set out at random times whether or not earlier ones were answered, and are timed from when
-they were to set out, so that a pause of the service counts for all that wait for it.
+For each workspace `limbeck serve` runs with as many `--workers` of one thread as are asked for. Asked for are
+`/healthz`, which is HTTP alone; `/search`, with queries drawn from the log as often as they were searched for (titles
+where there is no log); and `/v1/rerank` for as many Pins by their ids as `--candidates` says. First in a closed loop:
+so many connections, each with the next request as soon as it has its answer; the best of them is the saturation. Then
+in an open one, at half of that: requests set out at random times whether or not earlier ones were answered, and are
+timed from when they were to set out, so that a pause of the service counts for all that wait for it.
 
 The generator is one asyncio process that sends bytes made beforehand and reads no more of an answer than its length.
 What it needs itself is measured against a server that answers at once (`--floor`), and bounds what can be seen. What
