@@ -46,5 +46,5 @@ def open(folder: Path) -> Held:
         # As a plain array: the kernel takes ten times as long to look at a `memmap` of the same memory.
         numbers = np.asarray(np.load(folder / NUMBERS, mmap_mode="r", allow_pickle=False))
         return Held(numbers, np.load(folder / SCALE, allow_pickle=False))
-    except (ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise WorkspaceError(f"{folder}: cannot be read ({error}). Delete it and run again") from None

@@ -77,6 +77,14 @@ def test_a_pin_without_a_vector_is_unknown(copy):
     assert Store.open(copy).rows(["pin00", "pin01"]).tolist() == [-1, 0]
 
 
+@pytest.mark.parametrize("file", [shares.NUMBERS, shares.SCALE])
+def test_shares_without_a_file_are_named(copy, file):
+    folder = copy.folder("index/shares")
+    (folder / file).unlink()
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        shares.open(folder)
+
+
 def test_shares_of_other_sizes_are_refused(copy):
     made = Made(settings={"nothing": "said of what it is made of"})
     numbers, scale = np.zeros((50, 3), np.float16), np.ones(3, np.float32)
