@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -169,14 +170,34 @@ def searchsage(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:
         encode.save_untuned(adapted(recipe, ws).student, out)
 
 
+def searchsage_vectors(ws: Workspace, learnt: Path, out: Path) -> None:
+    """SearchSAGE as it was learnt into a folder, with the vectors of the Pins as they are now."""
+    pins = encode.Vectors(ws.table("encoder_vectors"))
+    sage.renew(learnt, pins.pin_ids, pins.matrix, out)
+    encode.keep_untuned(learnt, out)
+
+
+def pinsage_vectors(recipe: Recipe, ws: Workspace, learnt: Path, out: Path) -> None:
+    """PinSAGE as it was learnt into a folder, with the vectors of the Pins on the boards as they are now."""
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        content, pin_ids = _pin_content(recipe, ws, Path(scratch))
+        pinsage_training.renew(learnt, content, pin_ids, recipe.seed, out)
+    encode.keep_untuned(learnt, out)
+
+
 def pinsage(recipe: Recipe, ws: Workspace, out: Path, scratch: Path) -> None:
     """PinSAGE from all saves, and from what training queries were engaged with, where the recipe asks for it."""
-    engaged = _engaged(ws) if recipe.signals.pinsage_queries else None
-    pin_ids, base = pin_content.halved(ws.shards("encoder_vectors"), scratch / "content.npy")
-    content = pin_content.Content(base, pin_content.graph(ws.shards("saves"), pin_ids, engaged))
+    content, pin_ids = _pin_content(recipe, ws, scratch)
     pinsage_training.build(content, pin_ids, recipe.seed, out)
     if recipe.student.tune == "all":
         encode.save_untuned(adapted(recipe, ws).student, out)
+
+
+def _pin_content(recipe: Recipe, ws: Workspace, scratch: Path) -> tuple[pin_content.Content, pa.Array]:
+    """What PinSAGE reads, and of which Pins."""
+    engaged = _engaged(ws) if recipe.signals.pinsage_queries else None
+    pin_ids, base = pin_content.halved(ws.shards("encoder_vectors"), scratch / "content.npy")
+    return pin_content.Content(base, pin_content.graph(ws.shards("saves"), pin_ids, engaged)), pin_ids
 
 
 def classes(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:

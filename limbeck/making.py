@@ -12,7 +12,10 @@ from limbeck.failures import explained
 from limbeck.inputs import Inputs
 from limbeck.progress import say
 from limbeck.settings import Recipe
+from limbeck.signals import joined
 from limbeck.workspace import Made, Workspace
+
+Renew = Callable[[Path, Path], None]  # what was learnt before, and the folder to write
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,20 @@ class Run:
             with explained(self.ws, made):
                 self.ws.write_folder(name, made, build)
 
-    def learnt(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
-        """As `folder`, for what is learnt from tables: where it is to be kept, it is neither made nor made again."""
-        if not self.keep:
+    def learnt(self, name: str, made: Made, build: Callable[[Path, Path], None], renew: Renew | None = None) -> None:
+        """As `folder`, for what is learnt from tables, and is not learnt again where it is to be kept.
+
+        `renew` then makes anew what it says of the Pins, of the folder that holds it; without, all of it stays.
+        """
+        why = self.ws.outdated(name, made)
+        if not self.keep or why is None:
             self.folder(name, made, build)
-        elif (why := self.ws.outdated(name, made)) is not None:
+        elif renew is None or not self.ws.has(name):
             say("keep", f"  [dim]{name}: kept as it was learnt ({why})[/]", name=name, why=why)
+        else:
+            before, root = self.ws.folder(name), joined.trained(self.ws, name)
+            kept = Made({**made.inputs, joined.TRAINED: root}, made.settings, made.version)
+            self.folder(name, kept, lambda out, _: renew(before, out))
 
     def attempt(self, name: str, made: Made, build: Callable[[Path, Path], None]) -> None:
         """As `folder`, for what others may fail to give us: then there is none, and the run goes on without it."""

@@ -77,11 +77,20 @@ def refresh(recipe: Recipe, ws: Workspace) -> None:
     Nothing learns: a Pin that is new, or says something new, is read by the student there is.
     `InputError` where there is none.
     """
-    if not ws.has("models/student"):
-        raise InputError(f"{ws.root} holds no student to keep", remedy="Train one first: `limbeck run RECIPE`")
+    _check_kept(recipe, ws)
     tables = input_tables(recipe, ws.root)
     seeing.check(recipe)
     _through(REFRESHED, Run(recipe, ws, tables, keep=True))
+
+
+def _check_kept(recipe: Recipe, ws: Workspace) -> None:
+    """`InputError` where there is no student, or one that was trained by other settings than the recipe's."""
+    remedy = "Train one first: `limbeck run RECIPE`"
+    if not ws.has("models/student"):
+        raise InputError(f"{ws.root} holds no student to keep", remedy=remedy)
+    trained = {"student": ws.manifest("models/student").made.settings.get("student")}
+    if changed := Made(settings={"student": recipe.student}).difference(Made(settings=trained)):
+        raise InputError(f"the student that is to be kept was trained otherwise: {changed}", remedy=remedy)
 
 
 def _through(stages: Stages, run: Run) -> list[str]:
@@ -258,7 +267,8 @@ def signals(run: Run, read: Read) -> None:
     if wanted["signals/searchsage"]:
         inputs, tune = ["exposures", "encoder_vectors", "heldout"], recipe.student.tune
         made = ws.made_from(inputs, version=searchsage.VERSION, tune=tune, seed=recipe.seed)
-        run.learnt("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, read, out))
+        anew = functools.partial(assembly.searchsage_vectors, ws)
+        run.learnt("signals/searchsage", made, lambda out, _: assembly.searchsage(recipe, ws, read, out), anew)
     if wanted["signals/pinsage"]:
         _pinsage(run)
     if wanted["signals/interests"]:
@@ -272,14 +282,15 @@ def _pinsage(run: Run) -> None:
     ws, recipe = run.ws, run.recipe
     inputs = ["saves", "encoder_vectors", *(["exposures", "heldout"] if recipe.signals.pinsage_queries else [])]
     made = ws.made_from(inputs, version=pinsage_training.VERSION, tune=recipe.student.tune, seed=recipe.seed)
-    run.learnt("signals/pinsage", made, lambda out, scratch: assembly.pinsage(recipe, ws, out, scratch))
+    anew = functools.partial(assembly.pinsage_vectors, recipe, ws)
+    run.learnt("signals/pinsage", made, lambda out, scratch: assembly.pinsage(recipe, ws, out, scratch), anew)
 
 
 def index(run: Run) -> None:
     """Vectors of all Pins by the student, computed only where text or student changed, and the index over them."""
     ws, recipe = run.ws, run.recipe
     run.table("pin_vectors", ws.made_from(["composed", "models/student"]), lambda: assembly.pin_vectors(recipe, ws))
-    made = ws.made_from(onnx.MADE_OF, version=onnx.VERSION)
+    made = ws.made_from(onnx.made_of(ws), version=onnx.VERSION)
     run.folder("index/onnx", made, lambda out, _: onnx.build(ws, out))
     made, bits = ws.made_from(shares.MADE_OF, version=shares.VERSION, index=recipe.index), recipe.index.bits
     run.folder("index/shares", made, lambda out, _: shares.build(ws, assembly.reader(recipe, ws), bits, out))

@@ -6,16 +6,19 @@ from limbeck.signals import joined
 from limbeck.workspace import Workspace
 
 VERSION = 1  # raise it when the same student is to be written otherwise
-MADE_OF = ("models/student", *joined.LEARNT)
-STUDENT, UNTUNED = "student", "untuned"
+STUDENT, UNTUNED, TOWER = "student", "untuned", "tower"
+
+
+def made_of(ws: Workspace) -> tuple[str, ...]:
+    """The student, and the signals that brought the untuned backbone, which is the same in all of them."""
+    kept = (name for name in joined.LEARNT if ws.has(name) and (ws.folder(name) / TOWER).exists())
+    return ("models/student", *kept)
 
 
 def build(ws: Workspace, out: Path) -> None:
     """Write both into `out`. PyTorch is imported here alone: who opens the index needs none."""
     from limbeck.student import export
-    from limbeck.student.model import TOWER
 
     export.export(ws.folder("models/student"), out / STUDENT)
-    kept = [folder for folder in map(ws.folder, filter(ws.has, joined.LEARNT)) if (folder / TOWER).exists()]
-    if kept:
-        export.read(kept[0], out / UNTUNED)
+    for name in made_of(ws)[1:2]:
+        export.read(ws.folder(name), out / UNTUNED)

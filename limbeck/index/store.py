@@ -98,7 +98,7 @@ class Store:
         words, held = lexical.open(ws.folder("index/lexical")), shares.open(ws.folder("index/shares"))
         _check_features(student, signals)
         _check_sizes(student, pins.vectors, near)
-        _check_made(ws, "index/onnx", onnx.MADE_OF)
+        _check_made(ws, "index/onnx", onnx.made_of(ws))
         _check_made(ws, "index/shares", shares.MADE_OF)
         _check_shares(student, pins.vectors, held)
         _check_made(ws, alignment.NAME, alignment.MADE_OF)
@@ -226,8 +226,8 @@ def _reading(ws: Workspace, student: Student) -> Read:
 def _check_signals(ws: Workspace) -> None:
     """Learnt vectors mean something to those alone that were trained on them."""
     trained_on = ws.manifest("models/student").made.inputs
-    for name in joined.LEARNT:
-        if trained_on.get(name, ws.digest(name)) != ws.digest(name):
+    for name in filter(ws.has, joined.LEARNT):
+        if trained_on.get(name, found := joined.trained(ws, name)) != found:
             raise WorkspaceError(f"{ws.root}: the student was trained on another {name}. {REMEDY}")
 
 

@@ -33,6 +33,7 @@ OPTIONAL = (
     "signals/visual",
 )
 LEARNT = OPTIONAL[1:]  # vectors: a student understands those alone that it was trained on
+TRAINED = "as it was trained"  # among what vectors were made from: the digest of those that were made with the training
 MATCH = "match"  # the part of the features that are no signal's
 QUERIES = 20_000  # whose vectors by the visual model are kept
 
@@ -170,6 +171,11 @@ _ALIGNED: Mapping[str, Callable[[Path, pa.Array], Aligned]] = {
     "signals/interests": interests.aligned,
     "signals/visual": visual.aligned,
 }
+
+
+def trained(ws: Workspace, name: str) -> str:
+    """The digest of one of the `LEARNT` as it was trained, whether or not vectors of Pins were made by it since."""
+    return ws.manifest(name).made.inputs.get(TRAINED, ws.digest(name))
 
 
 def versions(ws: Workspace) -> dict[str, str]:

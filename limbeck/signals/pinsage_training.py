@@ -1,5 +1,6 @@
 """How PinSAGE learns: Pins of one board are to be nearer than those of other pairs, and than strangers met by walks."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from limbeck.progress import track
@@ -60,6 +61,18 @@ def build(content: Content, pin_ids: Sequence[str], seed: int, out: Path) -> Non
     convolution = Network(content.base.shape[1])
     train(convolution, content, seed)
     save_file(convolution.state_dict(), out / WEIGHTS)
+    _save_pins(convolution, content, pin_ids, seed, out)
+
+
+def renew(learnt: Path, content: Content, pin_ids: Sequence[str], seed: int, out: Path) -> None:
+    """Write the network that was learnt into another folder, and the vectors of these Pins by it, into `out`."""
+    convolution = Network(content.base.shape[1])
+    convolution.load_state_dict(load_file(learnt / WEIGHTS))
+    shutil.copyfile(learnt / WEIGHTS, out / WEIGHTS)
+    _save_pins(convolution, content, pin_ids, seed, out)
+
+
+def _save_pins(convolution: Network, content: Content, pin_ids: Sequence[str], seed: int, out: Path) -> None:
     feather.write_feather(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / "pins.arrow")
     np.save(out / "pins.npy", all_vectors(convolution.eval(), content, seed), allow_pickle=False)
 

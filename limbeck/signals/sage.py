@@ -106,6 +106,12 @@ class SearchSage(Signal):
         return asked.repeat(len(rows), axis=0) if side == "query" else self._pins.products(rows, asked[0])
 
 
+def save_pins(pin_ids: Sequence[str], base: np.ndarray, out: Path) -> None:
+    """Write vectors of Pins, of their untuned vectors (pins, d), beside the towers in `out`."""
+    feather.write_feather(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / "pins.arrow")
+    np.save(out / "pins.npy", Towers.load(out).pins(base), allow_pickle=False)
+
+
 def aligned(folder: Path, pins: pa.Array) -> Aligned:
     """Where these Pins are among those whose vectors a folder has."""
     return {PLACE: places(pins, feather.read_table(folder / "pins.arrow").column("pin_id"))}

@@ -6,13 +6,13 @@ batches more often, so the logarithm of how often is taken off their scores (Yi 
 neural modeling for large corpus item recommendations"); Pins that the query is engaged with are no negatives.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save_file
@@ -20,7 +20,7 @@ from torch import nn
 
 from limbeck.progress import track
 from limbeck.signals.exposures import ACTIONS
-from limbeck.signals.sage import SIZE, WEIGHTS, Towers
+from limbeck.signals.sage import SIZE, WEIGHTS, save_pins
 from limbeck.signals.signal import Read
 
 VERSION = 1  # raise it when the same log is to give other vectors
@@ -90,8 +90,13 @@ def build(pairs: pa.Table, pin_ids: Sequence[str], base: np.ndarray, read: Read,
         number = query.indices.to_numpy().astype(np.int64)
         _train(towers, (asked, number), (base, pin), pairs.column("weight").to_numpy().astype(np.float64), seed)
     save_file(towers.state_dict(), out / WEIGHTS)
-    feather.write_feather(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / "pins.arrow")
-    np.save(out / "pins.npy", Towers.load(out).pins(base), allow_pickle=False)
+    save_pins(pin_ids, base, out)
+
+
+def renew(learnt: Path, pin_ids: Sequence[str], base: np.ndarray, out: Path) -> None:
+    """Write the towers that were learnt into another folder, and the vectors of these Pins by them, into `out`."""
+    shutil.copyfile(learnt / WEIGHTS, out / WEIGHTS)
+    save_pins(pin_ids, base, out)
 
 
 Side = tuple[np.ndarray, np.ndarray]  # untuned vectors, and which of them each pair has

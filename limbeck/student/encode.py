@@ -1,6 +1,7 @@
 """Texts to vectors in bulk, by a tower in PyTorch, and the tables of such vectors."""
 
 import functools
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def save_untuned(settings: Student, folder: Path) -> None:
     """Write the backbone as it comes as a tower of its own, for whoever has to read texts without a student."""
     tower = create_tower(settings, seed=0)
     SentenceTransformer(modules=[tower[0], tower[1]]).save_pretrained(str(folder / TOWER), create_model_card=False)
+
+
+def keep_untuned(before: Path, folder: Path) -> None:
+    """Take over what `save_untuned` wrote into another folder, if it did."""
+    if (before / TOWER).exists():
+        shutil.copytree(before / TOWER, folder / TOWER)
 
 
 def shards(

@@ -132,7 +132,7 @@ def write_vectors(ws, composed, student):
     ws.write_folder(
         "index/nearest", ws.made_from(["pin_vectors"]), lambda out, _: nearest.build(pa.table(columns), out)
     )
-    ws.write_folder("index/onnx", ws.made_from(onnx.MADE_OF), lambda out, _: onnx.build(ws, out))
+    ws.write_folder("index/onnx", ws.made_from(onnx.made_of(ws)), lambda out, _: onnx.build(ws, out))
     write_shares(ws)
     write_catalogue(ws)
 
