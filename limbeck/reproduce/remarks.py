@@ -3,7 +3,8 @@
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from limbeck import assembly
+from limbeck import assembly, lineup
+from limbeck.measure import reproduction, wording
 from limbeck.measure.reproduction import Row
 from limbeck.settings import Recipe
 from limbeck.workspace import Workspace
@@ -54,6 +55,10 @@ def _amounts(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str
     end = "as many as were asked for" if offered >= asked else f"there the data ends: {asked} × cannot be measured"
     yield f"There are {most:,} pairs to label for {human:,} human ones, {offered:.3g} ×: {end}."
     yield "All amounts are of one teacher, whose own mistakes more of its labels do not mend."
+    teacher = reproduction.Entry("teacher", "teacher", lineup.grades(ws)["teacher"])
+    itself = next(iter(reproduction.measure([teacher], assembly.held_out(ws), recipe.measure, recipe.seed)))
+    reached = wording.decimals(itself.metrics[recipe.measure.headline].value)
+    yield f"The teacher itself has {reached}: the more of its labels, the nearer its student comes to it."
     if recipe.student.human_weight:
         yield "Every student learns what people said as well, of the pairs that they judged (student.human_weight)."
 

@@ -106,7 +106,8 @@ def size(recipe: Recipe, ws: Workspace) -> str:
     rows = {name: ws.manifest(name).rows for name in ("pins", "impressions", "judgments", "heldout") if ws.has(name)}
     counted = ", ".join(f"{number:,} {name}" for name, number in rows.items())
     where = f"the generated world of seed {recipe.seed}" if recipe.world else "the recipe's own tables"
-    models = f"teacher {recipe.teacher.backbone}, {recipe.teacher.epochs:g} epochs; student, {recipe.student.epochs:g}"
+    taught, learnt = (f"{n:g} epoch{'s' * (n != 1)}" for n in (recipe.teacher.epochs, recipe.student.epochs))
+    models = f"teacher {recipe.teacher.backbone}, {taught}; student, {learnt}"
     return f"{where}: {counted}; {models}; {recipe.labels.per_human_label} teacher labels per human label"
 
 
