@@ -263,12 +263,17 @@ def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
         soft, always = mix.mixed(soft, human, recipe.student.human_weight), mix.judged(soft, human)
     if recipe.student.weighted:
         soft = mix.weighed(soft, ws.table("pairs", ["query", "pin_id", "weight"]))
-    asked, drawn = shares(recipe), np.zeros(0)
+    asked, drawn = shares(recipe), np.zeros(soft.num_rows)
     if not set(asked.values()) <= {0.0, 1.0}:
         keys = zip(*(soft.column(c).to_pylist() for c in columns[:2]))
         drawn = np.where(always, 0, np.fromiter((int(digest_of(q, p), 16) / 16**16 for q, p in keys), np.float64))
-    rows = {0.0: human, 1.0: soft}
-    return {n: rows[share] if share in rows else soft.filter(pa.array(drawn < share)) for n, share in asked.items()}
+
+    def taught(share: float) -> pa.Table:
+        keep = drawn < share
+        rows = soft if keep.all() else soft.filter(pa.array(keep))
+        return mix.emphasised(rows, always[keep], recipe.student.human_share) if recipe.student.human_share else rows
+
+    return {name: taught(share) if share else human for name, share in asked.items()}
 
 
 def reader(recipe: Recipe, ws: Workspace) -> Remembered:

@@ -101,6 +101,8 @@ def _check_student(student: Student, path: Path) -> None:
         raise InputError(f"student.signal_dropout is {student.signal_dropout}, expected 0 to below 1", file=path)
     if not 0 <= student.human_weight <= 1:
         raise InputError(f"student.human_weight is {student.human_weight}, expected 0 to 1", file=path)
+    if not 0 <= student.human_share < 1:
+        raise InputError(f"student.human_share is {student.human_share}, expected 0 to below 1", file=path)
     if not 0 < student.temperature < math.inf:
         raise InputError(f"student.temperature is {student.temperature}, expected more than 0", file=path)
 

@@ -156,6 +156,7 @@ def _knobs(section):
         "prompt": st.sampled_from(["", "{query} | {text}", "Is this Pin:\n{text}\nwhat was asked for: {query}?"]),
         "signal_dropout": st.floats(0, 0.99),
         "human_weight": st.floats(0, 1),
+        "human_share": st.floats(0, 1, exclude_max=True),
         "meaningful_change": st.floats(0, 1),
         "temperature": st.floats(0.01, 1e9),
         "floors": st.sets(st.floats(1, 5), max_size=4).map(sorted).map(tuple),

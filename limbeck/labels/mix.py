@@ -29,6 +29,20 @@ def weighed(soft: pa.Table, pairs: pa.Table) -> pa.Table:
     return soft.append_column("weight", pa.array(weight))
 
 
+def emphasised(soft: pa.Table, judged: np.ndarray, share: float) -> pa.Table:
+    """The labels with a column `weight` by which at least this share of all is of the rows that are `judged` (n,).
+
+    Without it the more pairs the teacher labels, the less what people said would count.
+    """
+    weight = soft.column("weight").to_numpy() if "weight" in soft.column_names else np.ones(soft.num_rows, np.float32)
+    said, others = float(weight[judged].sum()), float(weight[~judged].sum())
+    if not said or not others or said >= share * (said + others):
+        return soft
+    weight = np.where(judged, weight * np.float32(share / (1 - share) * others / said), weight).astype(np.float32)
+    kept = soft.drop_columns(["weight"]) if "weight" in soft.column_names else soft
+    return kept.append_column("weight", pa.array(weight))
+
+
 def _places(rows: pa.Table, known: pa.Table) -> np.ndarray:
     """Which row of `known` has the query and pin_id of each of `rows`; −1 where none does."""
     keys = [pc.binary_join_element_wise(t.column("query"), t.column("pin_id"), "\x00") for t in (rows, known)]
