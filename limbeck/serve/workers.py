@@ -21,9 +21,11 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from limbeck import ending
+from limbeck.listening import SECONDS_TO_FINISH
 from limbeck.serve import observed
 
 LOOK = 0.2  # seconds from one look at the workers to the next
+PATIENCE = SECONDS_TO_FINISH + 5.0  # seconds until one that does not end is killed
 AGAIN, MOST = 1.0, 30.0  # seconds until one that could not begin is tried again: doubled every time, up to the most
 _READY = struct.Struct("qq")  # who is ready, and with how many Pins
 
@@ -80,7 +82,7 @@ class _Crew:
 
     def __init__(self, count: int, work: Work, folder: Path) -> None:
         self._posts = [_Post(number) for number in range(count)]
-        self._work, self._folder, self._stopping = work, folder, False
+        self._work, self._folder, self._stopping, self._waited = work, folder, False, 0.0
         self._told, self._tell = os.pipe()
         self._watched, self._alive = os.pipe()  # the other end closes with this process
 
@@ -92,8 +94,10 @@ class _Crew:
         self._begin(first)
         while first.pins is None and first.process:
             self._look()
+            if self._stopping:
+                self._insist()
         while self._running() or not self._stopping:
-            self._again()
+            self._insist() if self._stopping else self._again()
             self._look()
             if not said and all(post.pins is not None for post in self._posts):
                 ready(first.pins or 0)
@@ -142,9 +146,17 @@ class _Crew:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
+        self._tell_all(signal.SIGTERM)
+
+    def _insist(self) -> None:
+        """Tell them again: one that was about to listen may have missed it. Whoever does not end in time is killed."""
+        self._waited += LOOK
+        self._tell_all(signal.SIGTERM if self._waited < PATIENCE else signal.SIGKILL)
+
+    def _tell_all(self, number: signal.Signals) -> None:
         for post in self._posts:
             if post.process:
-                os.kill(post.process, signal.SIGTERM)
+                os.kill(post.process, number)
 
 
 def _end_with(watched: int) -> None:

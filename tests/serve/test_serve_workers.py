@@ -9,6 +9,7 @@ import time
 
 import httpx
 import pytest
+from longer import longer
 from prometheus_client.parser import text_string_to_metric_families
 
 from limbeck import listening
@@ -104,7 +105,15 @@ def test_one_that_is_killed_is_started_again_while_the_others_answer(served):
     assert httpx.get(f"{url}readyz", timeout=PATIENCE).json()["status"] == "ready"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_the_process_that_started_them(served):
+    process, _ = served  # the last test that needs it
+    workers = children(process)
+    process.kill()
+    process.wait(PATIENCE)
+    until(lambda: all(map(ended, workers)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, longer(signal.SIGINT)])
 def test_all_end_when_the_first_process_is_told_to(workspace, number):
     process = started("--workspace", workspace.root, "--port", 0, "--workers", WORKERS)
     try:
@@ -117,15 +126,6 @@ def test_all_end_when_the_first_process_is_told_to(workspace, number):
     finally:
         process.kill()
         process.communicate()
-
-
-def test_workers_end_with_the_process_that_started_them(workspace):
-    process = started("--workspace", workspace.root, "--port", 0, "--workers", WORKERS)
-    process.stdout.readline()
-    workers = children(process)
-    process.kill()
-    process.communicate()
-    until(lambda: all(map(ended, workers)))
 
 
 def test_what_is_wrong_is_said_once(tmp_path):
