@@ -26,6 +26,7 @@ from limbeck.serve import observed
 
 LOOK = 0.2  # seconds from one look at the workers to the next
 PATIENCE = SECONDS_TO_FINISH + 5.0  # seconds until one that does not end is killed
+AGAIN_TOLD = 3.0  # seconds until one that does not end is told again
 AGAIN, MOST = 1.0, 30.0  # seconds until one that could not begin is tried again: doubled every time, up to the most
 _READY = struct.Struct("qq")  # who is ready, and with how many Pins
 
@@ -82,7 +83,8 @@ class _Crew:
 
     def __init__(self, count: int, work: Work, folder: Path) -> None:
         self._posts = [_Post(number) for number in range(count)]
-        self._work, self._folder, self._stopping, self._waited = work, folder, False, 0.0
+        self._work, self._folder, self._stopping = work, folder, False
+        self._told_first = self._told_again = 0.0  # when they were told to stop
         self._told, self._tell = os.pipe()
         self._watched, self._alive = os.pipe()  # the other end closes with this process
 
@@ -145,13 +147,17 @@ class _Crew:
         post.failures += not answered
 
     def _stop(self, *_: object) -> None:
+        if not self._stopping:
+            self._told_first = self._told_again = time.monotonic()
         self._stopping = True
         self._tell_all(signal.SIGTERM)
 
     def _insist(self) -> None:
         """Tell them again: one that was about to listen may have missed it. Whoever does not end in time is killed."""
-        self._waited += LOOK
-        self._tell_all(signal.SIGTERM if self._waited < PATIENCE else signal.SIGKILL)
+        if time.monotonic() > self._told_again + AGAIN_TOLD:
+            self._told_again = time.monotonic()
+            late = self._told_again > self._told_first + PATIENCE
+            self._tell_all(signal.SIGKILL if late else signal.SIGTERM)
 
     def _tell_all(self, number: signal.Signals) -> None:
         for post in self._posts:
