@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import sys
 from typing import Any
 
 import uvicorn
@@ -81,9 +80,14 @@ class Patient(HttpToolsProtocol):
 
 def serve(app: Any, listening: socket.socket) -> None:
     """Serve an ASGI application until SIGTERM or Ctrl-C; requests under way are answered first."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises again the signal that it stopped for
+    server = uvicorn.Server(configuration(app))
+
+    def stop(*_: object) -> None:
+        server.should_exit = True  # an exception would be lost where uvicorn begins and does not listen to signals yet
+
+    signal.signal(signal.SIGTERM, stop)  # uvicorn raises again the signal that it stopped for
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(configuration(app)).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def configuration(app: Any) -> uvicorn.Config:

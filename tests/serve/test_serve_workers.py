@@ -111,6 +111,7 @@ def test_workers_end_with_the_process_that_started_them(served):
     process.kill()
     process.wait(PATIENCE)
     until(lambda: all(map(ended, workers)))
+    assert len(workers) == WORKERS
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, longer(signal.SIGINT)])
