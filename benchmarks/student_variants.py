@@ -1,7 +1,8 @@
-"""What the student of a run has with other settings: people's labels or the teacher's, cold Pins, sizes, bits.
+"""What the student of a run has with other settings: people's labels or the teacher's, cold Pins, layers, sizes, bits.
 
     python benchmarks/student_variants.py recipes/demo.toml                      # in the workspace of a finished run
-    python benchmarks/student_variants.py recipes/demo.toml --sizes 64 128 256 --dropouts 0 0.1
+    python benchmarks/student_variants.py recipes/demo.toml --only sizes --sizes 64 128 256
+    python benchmarks/student_variants.py recipes/demo.toml --only layers --layers 128:256,128 64:128,64 --seeds 0 1 2
 
 Students are trained from the run's own labels, their backbone as it comes, and grade its held-out pairs. Cold is who
 has no signal at all: of a cold Pin, nothing about the Pin and about the pair; of a cold query likewise.
@@ -10,7 +11,7 @@ has no signal at all: of a cold Pin, nothing about the Pin and about the pair; o
 import argparse
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ import pyarrow as pa
 
 from limbeck import assembly, lineup
 from limbeck.measure.compare import Comparer, estimate
-from limbeck.measure.evaluation import Estimate
 from limbeck.measure.sample import canonical_order, from_truth, ordered_grades
 from limbeck.recipe_file import read
 from limbeck.settings import Recipe, Student
@@ -36,9 +36,10 @@ COLD = {
     "cold queries": ("query", "pair"),
     "both cold": ("pin", "query", "pair"),
 }
+ARMS = ("human-weights", "human-shares", "dropouts", "layers", "sizes")
 BITS: tuple[Bits, ...] = (32, 16, 8)
 BOOTSTRAP, CONFIDENCE = 1_000, 0.95
-Grades = dict[str, np.ndarray]
+Grades = dict[str, list[np.ndarray]]  # of every seed's student
 
 
 class Run:
@@ -58,7 +59,7 @@ class Run:
         self.pin_base = encode.Vectors(ws.table("encoder_vectors")).of(self.pins.tolist())
         self.query_base = reader(self.queries.tolist())
 
-    def trained(self, without: bool = False, **settings: Any) -> "Trained":
+    def trained(self, seed: int, without: bool = False, **settings: Any) -> "Trained":
         """A student of the recipe with some settings otherwise; `without` signals, they are as if they were not."""
         student = dataclasses.replace(assembly.adapted(self.recipe, self.ws).student, **settings)
         with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +67,7 @@ class Run:
             out.mkdir()
             scratch.mkdir()
             given = _without(self.lessons) if without else self.lessons
-            train(self.examples, given, student, self.recipe.seed, out, scratch)
+            train(self.examples, given, student, seed, out, scratch)
             return Trained(self, student, out)
 
 
@@ -111,59 +112,75 @@ class Trained:
         return bits // 8 * (self.scorer.shape.products + self.scorer.shape.sizes[1])
 
 
-def cold(run: Run, dropouts: list[float]) -> Grades:
+def cold(run: Run, dropouts: list[float], seeds: list[int]) -> Grades:
     """By dropout and by what is cold, beside text match and a student that learnt from no signal."""
     human = assembly.judged(run.ws, "train")
-    found = {"text match": text_match.fit(run.features.match, human).grade(run.truth)}
+    found: Grades = {"text match": [text_match.fit(run.features.match, human).grade(run.truth)]}
     for dropout in dropouts:
-        student = run.trained(signal_dropout=dropout)
-        found |= {f"dropout {dropout:g}, {name}": student.grades(hidden) for name, hidden in COLD.items()}
-    return found | {"no signals learnt": run.trained(without=True, signal_dropout=0.0).grades()}
-
-
-def weights(run: Run, shares: list[float]) -> Grades:
-    """By the share of people's labels in what is learnt of pairs that people judged, beside the run's teacher."""
-    found: Grades = {"teacher": lineup.grades(run.ws)["teacher"]}
-    for share in shares:
-        student = dataclasses.replace(run.recipe.student, human_weight=share)
-        found[f"human weight {share:g}"] = (
-            Run(dataclasses.replace(run.recipe, student=student), run.ws).trained().grades()
-        )
+        students = [run.trained(seed, signal_dropout=dropout) for seed in seeds]
+        for name, hidden in COLD.items():
+            found[f"dropout {dropout:g}, {name}"] = [student.grades(hidden) for student in students]
+    found["no signals learnt"] = [run.trained(seed, without=True, signal_dropout=0.0).grades() for seed in seeds]
     return found
 
 
-def sizes(run: Run, numbers: list[int]) -> Grades:
+def said(run: Run, name: str, values: list[float], seeds: list[int]) -> Grades:
+    """By how much what people said counts (`human_weight`, `human_share`), beside the run's teacher."""
+    found: Grades = {"teacher": [lineup.grades(run.ws)["teacher"]]}
+    for value in values:
+        setting: dict[str, Any] = {name: value}
+        student = dataclasses.replace(run.recipe.student, **setting)
+        other = Run(dataclasses.replace(run.recipe, student=student), run.ws)
+        found[f"{name} {value:g}"] = [other.trained(seed).grades() for seed in seeds]
+    return found
+
+
+def layers(run: Run, arranged: list[str], seeds: list[int]) -> Grades:
+    """By products and hidden layers, as in "128:256,128"."""
+    found: Grades = {}
+    for each in arranged:
+        products, hidden = each.split(":")
+        sizes = tuple(int(size) for size in hidden.split(","))
+        found[each] = [run.trained(seed, products=int(products), hidden=sizes).grades() for seed in seeds]
+    return found
+
+
+def sizes(run: Run, numbers: list[int], seeds: list[int]) -> Grades:
     """By numbers per vector and bits of each."""
     found: Grades = {}
     for size in numbers:
-        student = run.trained(vector_size=size, products=size)
-        found |= {
-            f"{size} numbers, {bits} bits, {student.bytes_held(bits)} bytes": student.of_bits(bits) for bits in BITS
-        }
+        students = [run.trained(seed, vector_size=size, products=size) for seed in seeds]
+        for bits in BITS:
+            name = f"{size} numbers, {bits} bits, {students[0].bytes_held(bits)} bytes"
+            found[name] = [student.of_bits(bits) for student in students]
     return found
 
 
-def report(truth: pa.Table, grades: Mapping[str, np.ndarray], beside: str) -> None:
-    """Spearman, and the difference to one of them, as a Markdown table."""
-    order = canonical_order(truth)
-    comparer = Comparer(
-        from_truth(truth.take(pa.array(order))), ordered_grades(grades, order), ("spearman", "log_loss")
-    )
+def report(truth: pa.Table, grades: Grades) -> None:
+    """Spearman and log loss, and the difference to the first, as a Markdown table: means over seeds."""
+    order, beside = canonical_order(truth), next(iter(grades))
+    each = {f"{name} {seed}": found for name, seeds in grades.items() for seed, found in enumerate(seeds)}
+    metrics = ("spearman", "log_loss")
+    comparer = Comparer(from_truth(truth.take(pa.array(order))), ordered_grades(each, order), metrics)
     comparer.resample(BOOTSTRAP, seed=0)
-    print(f"| student | Spearman | less {beside} | log loss |\n|---|---|---|---|")
-    for name in grades:
-        value, drawn = comparer.values[name]["spearman"], comparer.resampled[name]["spearman"]
-        other = comparer.values[beside]["spearman"], comparer.resampled[beside]["spearman"]
-        less = estimate(value - other[0], drawn - other[1], CONFIDENCE)
-        cells = [
-            _said(estimate(value, drawn, CONFIDENCE)),
-            _said(less, "+"),
-            f"{comparer.values[name]['log_loss']:.4f}",
-        ]
+    mean = {name: [_mean(comparer, name, len(seeds), metric) for metric in metrics] for name, seeds in grades.items()}
+    print(f"| student | Spearman | less {beside} | log loss | less |\n|---|---|---|---|---|")
+    for name, found in mean.items():
+        cells = []
+        for (value, drawn), (other, others) in zip(found, mean[beside]):
+            cells += [_told(value, drawn), _told(value - other, drawn - others, "+")]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def _said(found: Estimate, sign: str = "") -> str:
+def _mean(comparer: Comparer, name: str, seeds: int, metric: str) -> tuple[float, np.ndarray]:
+    """A metric of all pairs, and of each resample: the mean over seeds."""
+    names = [f"{name} {seed}" for seed in range(seeds)]
+    drawn = np.asarray([comparer.resampled[n][metric] for n in names])
+    return float(np.mean([comparer.values[n][metric] for n in names])), drawn.mean(axis=0)
+
+
+def _told(value: float, drawn: np.ndarray, sign: str = "") -> str:
+    found = estimate(value, drawn, CONFIDENCE)
     return f"{found.value:{sign}.4f} ({found.low:{sign}.4f} to {found.high:{sign}.4f})"
 
 
@@ -172,23 +189,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--workspace", type=Path, help="of the run, if not the recipe's")
-    parser.add_argument("--dropouts", type=float, nargs="*", default=[0.0, 0.1, 0.3])
-    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128, 256])
-    parser.add_argument("--human-weights", type=float, nargs="*", default=[0.0, 0.5, 1.0])
+    parser.add_argument("--only", nargs="+", choices=ARMS, default=ARMS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--human-weights", type=float, nargs="+", default=[0.0, 0.5, 1.0])
+    parser.add_argument("--human-shares", type=float, nargs="+", default=[0.0, 0.2, 0.5])
+    parser.add_argument("--dropouts", type=float, nargs="+", default=[0.0, 0.1, 0.3])
+    parser.add_argument("--layers", nargs="+", default=["128:256,128", "128:128,64", "64:128,64"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 64, 256])
     asked = parser.parse_args()
     recipe = read(asked.recipe)
     run = Run(recipe, Workspace(asked.workspace or Path(recipe.workspace or f"workspaces/{recipe.name}")))
-    if asked.human_weights:
-        report(run.truth, weights(run, asked.human_weights), f"human weight {asked.human_weights[0]:g}")
-    if asked.dropouts:
-        report(run.truth, cold(run, asked.dropouts), f"dropout {asked.dropouts[0]:g}, all signals")
-    if asked.sizes:
-        found = sizes(run, asked.sizes)
-        report(
-            run.truth,
-            found,
-            next(name for name in found if name.startswith(f"{recipe.student.vector_size} numbers, 32")),
-        )
+    arms: dict[str, Callable[[], Grades]] = {
+        "human-weights": lambda: said(run, "human_weight", asked.human_weights, asked.seeds),
+        "human-shares": lambda: said(run, "human_share", asked.human_shares, asked.seeds),
+        "dropouts": lambda: cold(run, asked.dropouts, asked.seeds),
+        "layers": lambda: layers(run, asked.layers, asked.seeds),
+        "sizes": lambda: sizes(run, asked.sizes, asked.seeds),
+    }
+    for arm in asked.only:
+        report(run.truth, arms[arm]())
 
 
 if __name__ == "__main__":

@@ -34,11 +34,17 @@ class Blender:
 
     def first(self, query: str, rows: np.ndarray, expected: np.ndarray, k: int) -> np.ndarray:
         """The places of the first `k` of these Pins, of expected levels (n,), in order; equal ones by pin_id."""
-        asked = self._settings
-        scores = expected + asked.engagement * self._engagement(query, rows) if asked.engagement else expected
-        bands, kinds = np.searchsorted(asked.floors, expected, "right"), self._kinds(rows)
-        some = np.arange(len(rows)) if kinds else leading(bands, scores, k)
-        names, values = self._store.ids(rows[some]), scores[some].tolist()
+        asked, kinds = self._settings, self._kinds(rows)
+        bands, some = np.searchsorted(asked.floors, expected, "right"), np.arange(len(rows))
+        if not kinds:  # engagement is read of those alone whom it could bring among the first
+            some = leading(bands, expected, k, asked.engagement)
+        scores = expected[some]
+        if asked.engagement:
+            scores = scores + asked.engagement * self._engagement(query, rows[some])
+        if not kinds:
+            left = leading(bands[some], scores, k)
+            some, scores = some[left], scores[left]
+        names, values = self._store.ids(rows[some]), scores.tolist()
         order = sorted(range(len(some)), key=lambda i: (-values[i], names[i]))
         return some[varied(order, values, bands[some].tolist(), kinds, k)]
 
@@ -62,12 +68,15 @@ class Blender:
         return kinds
 
 
-def leading(bands: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
-    """Which are among the first `k` by band and score, ascending: more of them where equal ones are on the edge."""
+def leading(bands: np.ndarray, scores: np.ndarray, k: int, lift: float = 0.0) -> np.ndarray:
+    """Which may be among the first `k` by band and score if each score can still grow by up to `lift`, ascending.
+
+    More than `k` of them where equal ones are on the edge.
+    """
     if not 0 < k < len(scores):
         return np.arange(len(scores))
     last = np.lexsort((scores, bands))[-k]
-    return np.flatnonzero((bands > bands[last]) | ((bands == bands[last]) & (scores >= scores[last])))
+    return np.flatnonzero((bands > bands[last]) | ((bands == bands[last]) & (scores + lift >= scores[last])))
 
 
 def varied(order: Sequence[int], scores: Sequence[float], bands: Sequence[int], kinds: Kinds, k: int) -> list[int]:

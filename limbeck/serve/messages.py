@@ -37,7 +37,7 @@ class Refused(Exception):  # noqa: N818 -- an answer rather than a fault
         self.status, self.error, self.remedy, self.headers = status, error, remedy, headers
 
 
-class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """What is to be graded: a Pin by its `id`, or texts. `text` is another name for `description`."""
 
     id: str | None = None

@@ -1,5 +1,6 @@
 """What the service answers, as an OpenAPI 3.1 document: written from the types that requests are checked against."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,8 +86,9 @@ OPERATIONS = (
 ROUTES = {f"{operation.method.upper()} {operation.path}": operation.summary for operation in OPERATIONS}
 
 
+@functools.cache
 def document(version: str) -> dict[str, Any]:
-    """The whole document."""
+    """The whole document: always the same one, not to be changed."""
     types = [kind for operation in OPERATIONS for kind in (operation.takes, operation.gives) if kind] + [Error]
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     shapes = dict(zip(types, schemas))
