@@ -33,7 +33,7 @@ from rich.table import Table
 from sentence_transformers import CrossEncoder
 from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model
 
-from limbeck.backbone import find
+from limbeck.backbone import bf16, find
 from limbeck.batches import lengths_of
 from limbeck.progress import console
 from limbeck.settings import Teacher
@@ -106,18 +106,18 @@ def compare(names: list[str], folder: Path, backbone: str, rounds: list[Rows], f
     for worker in workers.values():
         worker.shutdown()
     medians = {name: [statistics.median(kind) for kind in zip(*values)] for name, values in seconds.items()}
-    table = Table("", "pairs/s", "ratio", "share of peak", "pairs per processor second", "ratio")
+    table = Table("", "pairs/s", "ratio", "pairs per processor second", "ratio", "share of peak")
     base, top, pairs = medians[names[0]], peak(), len(rounds[0][0])
     for name, (wall, own) in medians.items():
-        speeds = f"{pairs / wall:,.0f}", f"{base[0] / wall:.2f}", f"{flop / wall / top:.0%}"
-        table.add_row(name, *speeds, f"{pairs / own:,.0f}", f"{base[1] / own:.2f}")
+        speeds = f"{pairs / wall:,.1f}", f"{base[0] / wall:.2f}", f"{pairs / own:,.1f}", f"{base[1] / own:.2f}"
+        table.add_row(name, *speeds, f"{flop / own / top:.0%}")
     console.print(table)
 
 
 def timed(name: str, folder: Path, backbone: str, rows: Rows) -> tuple[float, float]:
     """Seconds that a contender takes for all rows, in its own process: on the clock, and of the processors."""
     grade = contender(name, folder, backbone)
-    grade(tuple(column[:64] for column in rows))
+    grade((rows[0][:64], rows[1][:64]))
     begun = time.process_time()
     return _seconds(lambda: grade(rows)), time.process_time() - begun
 
@@ -146,10 +146,14 @@ def products(teacher: CrossEncoder, rows: Rows) -> float:
 
 
 def peak() -> float:
-    """Operations per second of a large bfloat16 product on all cores: the best of twenty."""
-    a, b = (torch.randn(4_096, 4_096, dtype=torch.bfloat16) for _ in range(2))
-    best = min(_seconds(lambda: a @ b) for _ in range(20))
-    return float(2 * 4_096**3 / best)
+    """Operations per processor second of a large product, in bfloat16 where that is fast: the best of twenty."""
+    a, b = (torch.randn(2_048, 2_048, dtype=torch.bfloat16 if bf16() else torch.float32) for _ in range(2))
+    taken = []
+    for _ in range(20):
+        begun = time.process_time()
+        a @ b
+        taken.append(time.process_time() - begun)
+    return float(2 * 2_048**3 / min(taken))
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -213,7 +213,7 @@ class Student:
     tune: Literal["projection", "all"] = "projection"
     vector_size: int = 128
     products: int = 128  # of a vector's numbers, the first ones, that are multiplied one by one, query's with Pin's
-    hidden: tuple[int, ...] = (256, 128)
+    hidden: tuple[int, ...] = (128, 64)
     max_tokens: int = 96
     epochs: float = 8
     batch_size: int = 512
@@ -222,7 +222,7 @@ class Student:
     tower_learning_rate: float = 5e-5
     temperature: float = 1.0  # above 1, the teacher's lesser levels say more (docs/student.md)
     human_weight: float = 1.0  # share of people's labels in what is learnt of pairs that people judged
-    human_share: float = 0.0  # of all that is learnt, at least that of pairs that people judged; 0: each counts once
+    human_share: float = 0.5  # of all that is learnt, at least that of pairs that people judged; 0: each counts once
     weighted: bool = False  # whether a pair counts as often as it stands for pairs of the log: undoes the strata
     signal_dropout: float = 0.1  # how often, in training, a Pin, a query and a pair are each taken for unknown
 
