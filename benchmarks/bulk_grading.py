@@ -31,6 +31,7 @@ import torch
 from bulk_grading_peers import PEERS, Grade, Rows
 from rich.table import Table
 from sentence_transformers import CrossEncoder
+from torch._C._profiler import _ExperimentalConfig
 from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model
 
 from limbeck.backbone import bf16, find
@@ -68,9 +69,9 @@ def main() -> None:
         ours = limbeck(folder)
         accuracy(folder / "teacher", ours, rounds[0])
         if given.profile:
-            with torch.profiler.profile() as profile:
+            with torch.profiler.profile(experimental_config=_ExperimentalConfig(profile_all_threads=True)) as profile:
                 ours.grade_texts(*rounds[0])
-            console.print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=12))
+            print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40))
 
 
 def rows_of(ws: Workspace, count: int, seed: int) -> Rows:

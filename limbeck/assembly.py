@@ -317,12 +317,11 @@ def features(ws: Workspace, read: Read, learnt: Sequence[pa.Table]) -> Features:
 
 def lessons(recipe: Recipe, ws: Workspace, learnt: Sequence[pa.Table], read: Read) -> Lessons:
     """What the run's students learn from, each a table, laid out once; `read` gives untuned vectors of queries."""
-    frozen = recipe.student.tune == "projection"
     return Lessons(
         learnt,
         ws.table("composed", ["pin_id", "text"]),
         features(ws, read, learnt),
-        read if frozen else None,
+        read,
         encode.Vectors(ws.table("encoder_vectors")),
         [name for family in recipe.signals.without for name in match.FAMILIES[family]],
     )

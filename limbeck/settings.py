@@ -215,10 +215,11 @@ class Student:
     products: int = 128  # of a vector's numbers, the first ones, that are multiplied one by one, query's with Pin's
     hidden: tuple[int, ...] = (128, 64)
     max_tokens: int = 96
-    epochs: float = 8
+    epochs: float = 8  # of projection and head, on what the backbone as it comes makes of the texts
     batch_size: int = 512
-    tokens_per_batch: int = 5_000
     learning_rate: float = 1e-3
+    tower_epochs: float = 1  # of everything, after that, where all is to be tuned
+    tokens_per_batch: int = 5_000
     tower_learning_rate: float = 5e-5
     temperature: float = 1.0  # above 1, the teacher's lesser levels say more (docs/student.md)
     human_weight: float = 1.0  # share of people's labels in what is learnt of pairs that people judged

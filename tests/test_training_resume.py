@@ -30,7 +30,7 @@ TRAININGS = {
         toy_trainings.student,
         {**HASTY, "learning_rate": 5e-2},
     ),
-    "all": (toy_trainings.student, {"tune": "all"}),
+    "all": (toy_trainings.student, {"tune": "all", "tokens_per_batch": 60}),
 }
 MOMENTS = {  # the nth call of a method of the trainer
     "in the first epoch": ("training_step", 4),
@@ -38,6 +38,7 @@ MOMENTS = {  # the nth call of a method of the trainer
     "writing the first checkpoint": ("_save_optimizer_and_scheduler", 1),
     "writing the third checkpoint": ("_save_rng_state", 3),
     "after the last step": ("_finalize_training", 1),
+    "in the training after it": ("training_step", None),
 }
 CASES = [
     ("teacher", "in the first epoch"),
@@ -54,6 +55,7 @@ CASES = [
     longer("projection", "after the last step"),
     longer("contrary projection", "in the last epoch"),
     longer("all", "in the last epoch"),
+    ("all", "in the training after it"),
 ]
 
 
@@ -96,7 +98,7 @@ def losses(finished):
 def test_a_killed_training_ends_at_the_same_weights(name, moment, undisturbed, tiny_encoder, tmp_path):
     whole, finished = undisturbed(name)
     method, call = MOMENTS[moment]
-    call = call % (finished["max_steps"] + 1)
+    call = finished["max_steps"] + 6 if call is None else call % (finished["max_steps"] + 1)
     killed.at(transformers.Trainer, method, call, train, name, tiny_encoder, tmp_path / "out")
     assert list((tmp_path / "scratch").glob("checkpoint-*"))
     shutil.rmtree(tmp_path / "out", ignore_errors=True)

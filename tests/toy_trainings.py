@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from toy_task import SENTENCES, WordMatch, judged, pins
 
-from limbeck import records, settings, training
+from limbeck import settings, training
 from limbeck.student import train as student_training
 from limbeck.student.encode import Encoder
 from limbeck.student.lessons import Lessons
@@ -20,10 +20,12 @@ STUDENT = {
     "max_tokens": 32,
     "epochs": 2.2,
     "batch_size": 16,
+    "tower_epochs": 2.2,
     "tokens_per_batch": 400,
     "vector_size": 16,
     "hidden": (32,),
     "learning_rate": 1e-2,
+    "tower_learning_rate": 1e-3,
 }
 
 
@@ -61,8 +63,6 @@ def student_settings(backbone: Path, **changes: object) -> settings.Student:
 def lessons(chosen: settings.Student) -> Lessons:
     """The toy task laid out for a student."""
     tables = [judged("train"), judged("valid")]
-    if chosen.tune == "all":
-        return Lessons(tables, pins(), WordMatch(), None, Vectors(records.empty("pin_vectors")))
     untuned = Encoder.untuned(chosen)
     return Lessons(tables, pins(), WordMatch(), untuned.read, Vectors.of_texts(pins(), untuned))
 

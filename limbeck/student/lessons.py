@@ -19,10 +19,10 @@ ROWS_PER_BATCH = 65_536
 
 @dataclass(frozen=True)
 class Texts:
-    """The distinct texts of one side of the pairs, and their untuned vectors where only the projection is trained."""
+    """The distinct texts of one side of the pairs, and their untuned vectors."""
 
     texts: Sequence[str]
-    base: np.ndarray | None  # float32 (texts, backbone size)
+    base: np.ndarray  # float32 (texts, backbone size)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,13 @@ class Examples:
     def __len__(self) -> int:
         return len(self.query)
 
+    def some(self, most: int, seed: int) -> "Examples":
+        """At most so many of the pairs, drawn at random."""
+        if len(self) <= most:
+            return self
+        drawn = np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False))
+        return Examples(*(of[drawn] for of in (self.query, self.pin, self.features, self.target, self.weight)))
+
 
 class Lessons:
     """All queries and Pins that any training of this run touches: each text is embedded once for all of them."""
@@ -47,22 +54,19 @@ class Lessons:
         pairs: Sequence[pa.Table],
         texts: pa.Table,
         match: Features,
-        read: Read | None,
+        read: Read,
         base: Vectors,
         left_out: Collection[str] = (),
     ) -> None:
-        """`texts` has pin_id and text; `read` and `base` give untuned vectors of queries and of Pins.
-
-        Where nothing reads, the backbone is to be tuned and reads the texts itself.
-        """
+        """`texts` has pin_id and text; `read` and `base` give untuned vectors of queries and of Pins."""
         queries = sorted({q for p in pairs for q in p.column("query").unique().to_pylist()})
         pins = sorted({i for p in pairs for i in p.column("pin_id").unique().to_pylist()})
         text = dict(zip(texts.column("pin_id").to_pylist(), texts.column("text").to_pylist()))
         self._numbered = {"query": pa.array(queries, pa.string()), "pin_id": pa.array(pins, pa.string())}
         self._match = match
         self.left_out = frozenset(left_out)  # names of features that nothing is to be learnt from
-        self.queries = Texts(queries, read(queries) if read else None)
-        self.pins = Texts([text.get(p, "") for p in pins], base.of(pins) if read else None)
+        self.queries = Texts(queries, read(queries))
+        self.pins = Texts([text.get(p, "") for p in pins], base.of(pins))
 
     @property
     def feature_names(self) -> tuple[str, ...]:

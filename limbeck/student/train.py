@@ -1,8 +1,9 @@
 """Distillation: the student learns the teacher's five probabilities (soft cross-entropy), by the Hugging Face Trainer.
 
 With `tune = "projection"` the backbone stays as it is, every text goes through it once, and only the projection and the
-head are trained; with `tune = "all"` the backbone is trained too, in batches of equal token budget that hold all of a
-Pin's rows together.
+head are trained. With `tune = "all"` everything is trained after that, in batches of equal token budget that hold all
+of a Pin's rows together: from a head that knows nothing yet, the backbone would first be led astray (linear probing,
+then fine-tuning: Kumar et al., ICLR 2022).
 """
 
 from pathlib import Path
@@ -23,12 +24,15 @@ from limbeck.student.lessons import Examples, Lessons, Texts
 from limbeck.student.model import Head, create_tower, save
 from limbeck.student.shape import Shape
 
+VALIDATED = 4_096  # pairs, where each validation reads their texts
+
 
 class Distillation(nn.Module):
     """Tower and head together, as the trainer sees them: batches of row numbers in, a loss out.
 
-    In training, each row's Pin, query and pair are each unknown to the signals with probability `dropout`, so that what
-    is new at serving time has been met before.
+    Unless it `reads`, what the backbone as it comes made of the texts is taken for them. In training, each row's Pin,
+    query and pair are each unknown to the signals with probability `dropout`, so that what is new at serving time has
+    been met before.
     """
 
     def __init__(
@@ -42,13 +46,13 @@ class Distillation(nn.Module):
     ) -> None:
         super().__init__()
         self.tower, self.head, self._dropout, self._temperature = tower, head, dropout, temperature
-        self._queries, self._pins = queries, pins
+        self.queries, self.pins, self.reads = queries, pins, False
 
     def forward(
         self, rows: torch.Tensor, features: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """`rows` (n, 2): numbers of query and Pin text; returns the weighted soft cross-entropy as `loss`."""
-        query, pin = self._embed(self._queries, rows[:, 0]), self._embed(self._pins, rows[:, 1])
+        query, pin = self._embed(self.queries, rows[:, 0]), self._embed(self.pins, rows[:, 1])
         if self.training and self._dropout and self.head.shape.groups:
             features = forget(features, self.head, torch.rand(len(features), 3).to(features.device) < self._dropout)
         losses = soft_cross_entropy(self.head(query, pin, features).float(), target, self._temperature)
@@ -58,13 +62,13 @@ class Distillation(nn.Module):
         """Vectors (n, d) of texts by number; each distinct text of the batch goes through the tower once."""
         distinct, inverse = torch.unique(rows, return_inverse=True)
         numbers = distinct.cpu().numpy()
-        if side.base is not None:
-            features: dict[str, Any] = {"sentence_embedding": torch.from_numpy(side.base[numbers]).to(rows.device)}
-            modules = list(self.tower)[2:]
-        else:
-            features = self.tower.preprocess([side.texts[i] for i in numbers])
+        if self.reads:
+            features: dict[str, Any] = self.tower.preprocess([side.texts[i] for i in numbers])
             features = {k: v.to(rows.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
             modules = list(self.tower)
+        else:
+            features = {"sentence_embedding": torch.from_numpy(side.base[numbers]).to(rows.device)}
+            modules = list(self.tower)[2:]
         for module in modules:
             features = module(features)
         # Not by indexing: on several cores its gradient is summed in whatever order the threads come.
@@ -113,9 +117,27 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
     told = lessons.queries, lessons.pins
     model = Distillation(tower, head, *told, settings.signal_dropout, settings.temperature)
     model.to(tower.device)
-    tower[0].requires_grad_(settings.tune == "all")
-    loaders = {part: _loader(part, e, model, settings, seed) for part, e in parts.items()}
-    steps = max(1, round(len(loaders["train"]) * settings.epochs))
+    if settings.tune == "projection":
+        _fit(model, parts, settings, seed, scratch)
+    else:
+        _fit_all(model, {**parts, "valid": parts["valid"].some(VALIDATED, seed)}, settings, seed, scratch)
+    save(tower, head, out)
+
+
+def _fit_all(model: Distillation, parts: dict[str, Examples], settings: Student, seed: int, scratch: Path) -> None:
+    """Projection and head, then everything; where that makes it no better, the backbone stays as it comes."""
+    probed = _fit(model, parts, settings, seed, scratch)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    model.reads = True
+    if _fit(model, parts, settings, seed, scratch / "tuned") > probed:
+        model.load_state_dict(before)
+
+
+def _fit(model: Distillation, parts: dict[str, Examples], settings: Student, seed: int, scratch: Path) -> float:
+    """Train what a model that `reads`, or does not, has to be trained; its loss on `parts["valid"]`."""
+    model.tower[0].requires_grad_(model.reads)
+    loaders = {part: _loader(rows, model, settings, seed) for part, rows in parts.items()}
+    steps = max(1, round(len(loaders["train"]) * (settings.tower_epochs if model.reads else settings.epochs)))
     arguments = transformers.TrainingArguments(
         **training.arguments(scratch, steps, seed),
         learning_rate=settings.learning_rate,
@@ -125,17 +147,16 @@ def train(parts: dict[str, Examples], lessons: Lessons, settings: Student, seed:
         label_names=["target"],
         prediction_loss_only=True,
     )
-    trainer = training.LoadedTrainer(
-        loaders, model=model, args=arguments, optimizers=(_optimizer(model, settings), None)
-    )
-    training.run(trainer, "student", scratch)
-    save(tower, head, out)
+    adam = _optimizer(model, settings)
+    trainer = training.LoadedTrainer(loaders, model=model, args=arguments, optimizers=(adam, None))
+    training.run(trainer, "student, with its tower" if model.reads else "student", scratch)
+    return float(trainer.state.best_metric)
 
 
-def _loader(part: str, rows: Examples, model: Distillation, settings: Student, seed: int) -> DataLoader[int]:
+def _loader(rows: Examples, model: Distillation, settings: Student, seed: int) -> DataLoader[int]:
     """Batches of rows; where text goes through the backbone, of whole Pins: each is read once for all its rows."""
     weight = rows.weight / rows.weight.mean()  # of a mean of one: the rate of learning stays what it is
-    together = _rows_of_pins(rows) if settings.tune == "all" else None
+    together = _rows_of_pins(rows) if model.reads else None
 
     def collate(numbers: list[int]) -> dict[str, torch.Tensor]:
         # As they lie on the disk, if they do.
@@ -163,15 +184,11 @@ def _rows_of_pins(rows: Examples) -> list[np.ndarray]:
 def _tokens(rows: Examples, together: list[np.ndarray], model: Distillation, settings: Student) -> np.ndarray:
     """How many tokens each Pin and all its queries have, int64 (Pins,)."""
     tokenizer, limit = model.tower.tokenizer, settings.max_tokens
-    query, pin = (lengths_of(tokenizer, side.texts, limit=limit) for side in (model._queries, model._pins))
+    query, pin = (lengths_of(tokenizer, side.texts, limit=limit) for side in (model.queries, model.pins))
     return np.asarray([pin[rows.pin[of[0]]] + query[rows.query[of]].sum() for of in together], dtype=np.int64)
 
 
 def _optimizer(model: Distillation, settings: Student) -> torch.optim.Optimizer:
-    """Adam with decoupled weight decay; the pretrained backbone learns more slowly than what is new."""
-    backbone = {id(p) for p in model.tower[0].parameters()}
-    new = [p for p in model.parameters() if id(p) not in backbone]
-    groups = [{"params": new, "lr": settings.learning_rate}]
-    if settings.tune == "all":
-        groups.append({"params": list(model.tower[0].parameters()), "lr": settings.tower_learning_rate})
-    return torch.optim.AdamW(groups, weight_decay=0.01)
+    """Adam with decoupled weight decay; where the pretrained backbone learns, all learns as slowly as it."""
+    rate = settings.tower_learning_rate if model.reads else settings.learning_rate
+    return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.01)

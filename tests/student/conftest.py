@@ -13,7 +13,7 @@ from limbeck.student.vectors import Vectors
 torch.set_num_threads(1)
 TUNED = {
     "projection": {"epochs": 15},
-    "all": {"epochs": 12, "tower_learning_rate": 2e-3},
+    "all": {"epochs": 15, "tower_epochs": 3, "tower_learning_rate": 2e-3},
 }
 
 

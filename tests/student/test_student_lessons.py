@@ -37,10 +37,17 @@ def test_features_and_targets_row_by_row(laid_out, monkeypatch):
     assert laid_out.feature_names == match.names
 
 
-def test_a_backbone_to_be_tuned_reads_the_texts_itself(base):
-    taught = Lessons([judged("train")], pins(), WordMatch(), None, base)
-    assert taught.queries.base is None
-    assert taught.pins.base is None
+def test_some_examples_are_drawn_row_by_row(laid_out):
+    examples = laid_out.examples(judged("train"))
+    some = examples.some(5, seed=1)
+    assert len(some) == 5
+    assert examples.some(len(examples), seed=1) is examples
+    whole = {(q, p): i for i, (q, p) in enumerate(zip(examples.query, examples.pin))}
+    rows = [whole[pair] for pair in zip(some.query, some.pin)]
+    assert rows == sorted(set(rows))
+    assert (some.features == examples.features[rows]).all()
+    assert (some.target == examples.target[rows]).all()
+    assert (some.weight == examples.weight[rows]).all()
 
 
 def test_a_pin_without_a_text_is_read_as_empty_and_has_no_vector(untuned, base):
