@@ -17,7 +17,6 @@ import numpy as np
 
 from limbeck.index.store import Store
 from limbeck.settings import Blend
-from limbeck.signals import predicted
 
 Kinds = Sequence[tuple[float, Sequence[Hashable | None]]]  # what one more costs, and each Pin's kind; None: its own
 
@@ -53,9 +52,9 @@ class Blender:
         signal, asked = self._store.signals.engagement, self._settings
         if signal is None:
             return np.full(len(rows), 0.5)
-        weights = (asked.click, asked.long_click, asked.save)
-        found = predicted.rates(signal, query, self._store.matched(rows))
-        return predicted.share(found, signal.population.rates, weights)
+        weights = np.asarray((asked.click, asked.long_click, asked.save))
+        worth = signal.expected(query, self._store.matched(rows)) @ weights
+        return share(worth, float(np.asarray(signal.population.rates) @ weights))
 
     def _kinds(self, rows: np.ndarray) -> Kinds:
         """What Pins are to differ in; nothing is read for what costs nothing."""
@@ -66,6 +65,12 @@ class Blender:
         if self._settings.domain:
             kinds.append((self._settings.domain, [domain(pin) for pin in self._store.shown(rows)]))
         return kinds
+
+
+def share(worth: np.ndarray, usual: float) -> np.ndarray:
+    """v / (v + u) of each worth v (n,), u being that of a usual Pin: 0.5 for one, and where nothing has any worth."""
+    total = worth + usual
+    return np.divide(worth, total, out=np.full(len(worth), 0.5), where=total > 0)
 
 
 def leading(bands: np.ndarray, scores: np.ndarray, k: int, lift: float = 0.0) -> np.ndarray:

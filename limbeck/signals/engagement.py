@@ -19,7 +19,18 @@ from limbeck.records import empty
 from limbeck.relevance import normalise_query
 from limbeck.signals import window
 from limbeck.signals.aligned import PLACE, Aligned, places
-from limbeck.signals.rates import COUNTS, Population, columns, measure, numbered, of_pairs, of_pins, summed, weighed
+from limbeck.signals.rates import (
+    COUNTS,
+    Population,
+    columns,
+    expected,
+    measure,
+    numbered,
+    of_pairs,
+    of_pins,
+    summed,
+    weighed,
+)
 from limbeck.signals.signal import Group, Side, Signal
 
 VERSION = 2  # raise it when the same log is to give other columns
@@ -57,12 +68,29 @@ class Engagement(Signal):
         if side == "pin":
             return of_pins(_wide(self._pin[own]), self.population)
         found = np.full((len(rows), len(COLUMNS) if side == "pair" else 0), np.nan, dtype=np.float32)
-        number = self._query.get(normalise_query(query))
-        if side == "pair" and number >= 0:
-            place = _found(self._key, np.where(own >= 0, number * self._pins + own, -1))
-            seen = np.flatnonzero(place >= 0)
-            found[seen] = of_pairs(_wide(self._pin[own[seen]]), _wide(self._pair[place[seen]]), self.population)
+        if side == "pair":
+            seen, place = self._seen(query, own)
+            found[seen] = of_pairs(_wide(self._pin[own[seen]]), _wide(self._pair[place]), self.population)
         return found
+
+    def expected(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """Clicks, long clicks and saves per look that a query and Pins are expected to have, float64 (n, 3).
+
+        The pair's own rates; those of the Pin for a pair that was never seen, those of all Pins for such a Pin.
+        """
+        own = self._own[rows]
+        pin = _wide(self._pin[own])
+        pair, (seen, place) = np.zeros_like(pin), self._seen(query, own)
+        pair[seen] = self._pair[place]
+        return expected(pin, pair, self.population)
+
+    def _seen(self, query: str, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of these Pins were ever seen for the query, and where what is known of the pairs stands."""
+        number = self._query.get(normalise_query(query))
+        begin, end = np.searchsorted(self._key, (number * self._pins, (number + 1) * self._pins))
+        place = _found(self._key[begin:end] - number * self._pins, own)  # of one query: few, and side by side
+        seen = np.flatnonzero(place >= 0)
+        return seen, begin + place[seen]
 
 
 def aligned(folder: Path, pins: pa.Array) -> Aligned:

@@ -78,7 +78,12 @@ def of_pins(pin: np.ndarray, population: Population) -> np.ndarray:
 
 def of_pairs(pin: np.ndarray, pair: np.ndarray, population: Population) -> np.ndarray:
     """The second half of `columns`."""
-    return _told(pair, _drawn(pair, _pin_rates(pin, population), population.pair_strength))
+    return _told(pair, expected(pin, pair, population))
+
+
+def expected(pin: np.ndarray, pair: np.ndarray, population: Population) -> np.ndarray:
+    """Rates of pairs (n, 3) of which these counts (n, 4) are known: of nothing, what is known of more."""
+    return _drawn(pair, _pin_rates(pin, population), population.pair_strength)
 
 
 def _pin_rates(pin: np.ndarray, population: Population) -> np.ndarray:

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.serve.blend import Blender, domain, leading, varied
+from limbeck.serve.blend import Blender, domain, leading, share, varied
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Blend
-from limbeck.signals import predicted
 
 LEVELS = st.lists(st.floats(1, 5).map(lambda x: round(x, 3)), min_size=1, max_size=50)
 BLENDS = st.builds(
@@ -31,8 +30,8 @@ def order(store, settings, expected, query="red sofa", k=None):
 def engaged(store, count, query="red sofa"):
     """How engaged with the first Pins of the store are, as shares."""
     signal = store.signals.engagement
-    found = predicted.rates(signal, query, store.match_rows[np.arange(count)])
-    return predicted.share(found, signal.population.rates, (1, 2, 3))
+    expected, weights = signal.expected(query, store.match_rows[np.arange(count)]), (1, 2, 3)
+    return share(expected @ weights, signal.population.rates @ np.asarray(weights))
 
 
 @given(LEVELS, BLENDS)

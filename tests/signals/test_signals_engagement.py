@@ -255,6 +255,17 @@ def test_what_is_graded_now_is_known_by_the_last_days(built):
         assert_sides_agree(signal, query, rows)
 
 
+def test_what_is_expected_is_the_rate_of_the_pair_else_of_the_pin_else_of_all(built):
+    out, rows = built[2], np.array([0, 1, 2, -1])
+    signal = Engagement(out, engagement.aligned(out, pa.array([*PINS[:2], "nobody"])))
+    for query in ("lamp", " LAMP", "nothing", *QUERIES):
+        columns = signal.columns([query], np.zeros(4, int), rows).astype(float)
+        pin, pair = np.exp(columns[:, :3]), np.exp(columns[:, 4:7])
+        known = np.where(np.isnan(pair), np.where(np.isnan(pin), signal.population.rates, pin), pair)
+        np.testing.assert_allclose(signal.expected(query, rows), known, rtol=1e-5)
+        assert signal.expected(query, rows[:0]).shape == (0, 3)
+
+
 def test_before_the_end_of_days_is_now(built):
     _, path, out = built
     past = asked(("Never asked", "a", END), ("never asked", "b", END), ("never asked", "gone", END))
