@@ -1,18 +1,20 @@
 """BERT-shaped encoders on CPU, reading batches without padding: what OpenVINO does for them, and a little more.
 
-Against the plain model: no padded token in any matrix product, weights laid out once for oneDNN, one product for query,
-key and value, GELU and residual sums inside the products, batches that stay in the core's cache, and in the last layer
-only the state that pooling takes.
+Against the plain model: no padded token in any matrix product, one product for query, key and value, batches that stay
+in the core's cache, and in the last layer only the state that pooling takes. In bfloat16, weights are laid out once for
+oneDNN, with GELU and residual sums inside the products; in float32, `fused.py` does all that stands between products.
 """
 
 import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from limbeck.inference import fused
 from limbeck.inference.disentangled import RelativePositions
 from limbeck.inference.packing import Packed
 
@@ -31,6 +33,7 @@ class Linear:
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, gelu: bool = False) -> None:
         self._weight, self._bias, self._gelu = weight.detach().contiguous(), bias.detach().contiguous(), gelu
+        self._single = weight.dtype == torch.float32
         self._fused = weight.dtype == torch.bfloat16 and _has_bf16_products()
         if self._fused:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight)
@@ -40,11 +43,23 @@ class Linear:
         if self._fused:
             kind, how = ("gelu", "none") if self._gelu else ("none", None)
             return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, kind, [], how)
+        if self._single and self._gelu:
+            product = torch.mm(x, self._weight.t())
+            fused.gelu(product.numpy(), self._bias.numpy())
+            return product
         y = functional.linear(x, self._weight, self._bias)
         return functional.gelu(y) if self._gelu else y
 
-    def plus(self, x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        """The product and `residual` (T, out), summed."""
+    def normalised(self, x: torch.Tensor, residual: torch.Tensor, norm: nn.LayerNorm) -> torch.Tensor:
+        """The product and `residual` (T, out), summed and normalised."""
+        if self._single:
+            product, scaling = torch.mm(x, self._weight.t()), (norm.weight.detach().numpy(), norm.bias.detach().numpy())
+            given = self._bias.numpy(), residual.numpy(), *scaling, np.float32(norm.eps)
+            fused.add_and_normalise(product.numpy(), *given)
+            return product
+        return norm(self._plus(x, residual))
+
+    def _plus(self, x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         if self._fused:
             return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self._weight, self._bias, "add")
         return functional.linear(x, self._weight, self._bias) + residual
@@ -67,8 +82,8 @@ class _Layer:
 
     def feed_forward(self, attended: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """The layer after its attention: (T, H) and the layer's input to its output."""
-        x = self.norms[0](self.out.plus(attended, x))
-        return self.norms[1](self.down.plus(self.up(x), x))
+        x = self.out.normalised(attended, x, self.norms[0])
+        return self.down.normalised(self.up(x), x, self.norms[1])
 
 
 class PackedEncoder:
