@@ -4,7 +4,7 @@ A run that was killed goes on where it stopped: each variant is an ordinary run,
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from rich.markup import escape
@@ -43,6 +43,10 @@ class Outlook:
         work = f"{len(asked)} variants of the run, {len(asked) - len(waits)} of them done"
         seconds = main + self.left()
         say("cost", f"{work}; about {duration(seconds)}", variants=len(asked), waiting=len(waits), seconds=seconds)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Of the variants, only these turned out to be needed."""
+        self._costs = {name: self._costs[name] for name in names if name in self._costs}
 
     def left(self) -> float:
         """Seconds, at the pace so far."""

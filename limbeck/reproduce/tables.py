@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from rich.markup import escape
 
 from limbeck import lineup, pipeline
@@ -16,7 +19,7 @@ from limbeck.progress import say
 from limbeck.reproduce import results, running, teachers, variants
 from limbeck.reproduce.running import GRADES, Outlook
 from limbeck.reproduce.variants import Variant
-from limbeck.settings import Recipe
+from limbeck.settings import SOURCES, Recipe
 from limbeck.workspace import Made, Workspace
 
 PAGE, FILE = lineup.REPRODUCTION, "table.json"
@@ -28,9 +31,11 @@ def reproduce(recipe: Recipe, ws: Workspace, numbers: Sequence[int] = NUMBERS, d
     for number in numbers:
         if number not in NUMBERS:
             raise InputError(f"there is no table {number}", remedy=f"They are {', '.join(map(str, NUMBERS))}")
-    asked = {number: planned(number, recipe, ws) for number in sorted(set(numbers))}
-    outlook = Outlook(recipe, ws, [variant for those in asked.values() for variant in those])
+    plan = lambda: {number: planned(number, recipe, ws) for number in sorted(set(numbers))}  # noqa: E731
+    outlook = Outlook(recipe, ws, [variant for those in plan().values() for variant in those])
     unfinished = pipeline.run(recipe, ws)
+    asked = plan()  # once more, as it is known now what there is to leave out
+    outlook.keep(variant.name for those in asked.values() for variant in those)
     with ws.writing():
         if 1 in asked:
             teachers.cut(recipe, ws)
@@ -50,12 +55,24 @@ def planned(number: int, recipe: Recipe, ws: Workspace) -> list[Variant]:
         case 1:
             return variants.teachers(recipe, teachers.backbones(recipe, ws))
         case 2:
-            return variants.sources(recipe)
+            return variants.sources(recipe, said(ws))
         case 3:
             return [variants.amounts(recipe)]
         case 5:
             return variants.signals(recipe)
     return []
+
+
+def said(ws: Workspace) -> tuple[str, ...]:
+    """The sources by which some Pin says something; all of them where texts have not been gathered yet."""
+    shards = [pq.ParquetFile(path) for path in ws.shards("pin_texts")] if ws.has("pin_texts") else []
+    return tuple(source for source in SOURCES if not shards or any(_is_said(shard, source) for shard in shards))
+
+
+def _is_said(shard: pq.ParquetFile, source: str) -> bool:
+    column = shard.read([source]).column(source)
+    length = pc.list_value_length if pa.types.is_list(column.type) else pc.binary_length
+    return bool(pc.any(pc.greater(length(column), 0)).as_py())
 
 
 def _measure(number: int, recipe: Recipe, ws: Workspace, those: Sequence[Variant]) -> None:

@@ -1,7 +1,7 @@
 """Variants of a run: recipes that differ in one thing, and what of them is wanted."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -31,18 +31,18 @@ def teachers(recipe: Recipe, backbones: Mapping[str, str]) -> list[Variant]:
     return found
 
 
-def sources(recipe: Recipe) -> list[Variant]:
-    """The text of Pins with the first source, the first two, and so on.
+def sources(recipe: Recipe, said: Collection[str] = SOURCES) -> list[Variant]:
+    """The text of Pins with the first source, the first two, and so on, of those by which anything is `said`.
 
     Match features are of the same sources, one by one: with all fields taken as one, a student would know the others.
     """
-    found = []
-    for number in range(1, len(recipe.text.sources) + 1):
-        told = recipe.text.sources[:number]
+    found, all_told = [], tuple(source for source in recipe.text.sources if source in said)
+    for number in range(1, len(all_told) + 1):
+        told = all_told[:number]
         unknown = ("all", *(source for source in SOURCES if source not in told))
         without = tuple(dict.fromkeys((*recipe.signals.without, *unknown)))
         texts, signals = replace(recipe.text, sources=told), replace(recipe.signals, without=without)
-        costs = {"teach": 1, "label": 1, "distill": 1} if told != recipe.text.sources else {"distill": 0.5}
+        costs = {"teach": 1, "label": 1, "distill": 1} if told != all_told else {"distill": 0.5}
         changed = _plain(recipe, text=texts, signals=signals)
         found.append(Variant(f"text-{number}-{told[-1]}", told[-1], changed, "distill", ("teacher", "student"), costs))
     return found

@@ -4,15 +4,17 @@ import json
 import signal
 
 import msgspec
+import pyarrow as pa
 import pytest
 import tiny_run
 from longer import longer
 
 from limbeck.measure.reproduction import Table
 from limbeck.recipe_file import read
+from limbeck.records import schema
 from limbeck.reproduce import tables, variants
 from limbeck.settings import KINDS, SOURCES
-from limbeck.workspace import Workspace
+from limbeck.workspace import Made, Workspace
 
 # One smaller teacher; without engagement or one kind of match features; two text sources; two amounts.
 CHANGES = {
@@ -207,6 +209,20 @@ def test_each_step_has_one_more_source_in_text_and_match_features(whole):
         assert step.recipe.text.sources == SOURCES[:number]
         assert set(step.recipe.signals.without) == {"all", *SOURCES[number:]}
     assert len(steps) == len(SOURCES)
+
+
+def test_sources_by_which_no_pin_says_anything_are_no_steps(whole, tmp_path):
+    ws = Workspace(tmp_path)
+    assert tables.said(ws) == SOURCES, "nothing is known yet"
+    texts = {"pin_id": ["a", "b"], "title": ["a lamp", None], "caption": [None, ""], "board_titles": [[], ["lamps"]]}
+    fields = schema("pin_texts")
+    nothing = {f.name: [[] if pa.types.is_list(f.type) else None if f.nullable else ""] * 2 for f in fields}
+    rows = pa.table({**nothing, **texts}, schema=fields)
+    ws.write_table("pin_texts", Made(), {"0": lambda: rows})
+    assert tables.said(ws) == ("title", "board_titles")
+    steps = variants.sources(whole, tables.said(ws))
+    assert [step.label for step in steps] == ["title", "board_titles"]
+    assert steps[-1].recipe.text.sources == ("title", "board_titles")
 
 
 def test_amounts_that_the_log_does_not_offer_end_where_it_ends(whole):
