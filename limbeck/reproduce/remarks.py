@@ -58,9 +58,12 @@ def _amounts(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str
     teacher = reproduction.Entry("teacher", "teacher", lineup.grades(ws)["teacher"])
     itself = next(iter(reproduction.measure([teacher], assembly.held_out(ws), recipe.measure, recipe.seed)))
     reached = wording.decimals(itself.metrics[recipe.measure.headline].value)
-    yield f"The teacher itself has {reached}: the more of its labels, the nearer its student comes to it."
+    kept = recipe.student.human_share if recipe.student.human_weight else 0
+    nearer = "" if kept else ": the more of its labels, the nearer its student comes to it"
+    yield f"The teacher itself has {reached}{nearer}."
     if recipe.student.human_weight:
-        yield "Every student learns what people said as well, of the pairs that they judged (student.human_weight)."
+        share = f": at least {kept:.0%} of all that it learns (student.human_share)" if kept else ""
+        yield f"Every student learns what people said as well, of the pairs that they judged{share}."
 
 
 def _segments(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str]:
