@@ -82,7 +82,8 @@ def write(ws: Workspace, pairs: int, pins: int, known: float) -> Rows:
     vocabulary = AutoTokenizer.from_pretrained(find("all-MiniLM-L6-v2")).get_vocab()
     words = np.array(sorted(word for word in vocabulary if word.isalpha() and word.isascii()))
     texts = [" ".join(w) for w in words[drawn(chance, (pins, WORDS), len(words))]]
-    made = {"pin_id": [f"pin{i:09d}" for i in range(pins)], "text": texts, "digest": [digest_of(t) for t in texts]}
+    digests = [digest_of(text) for text in texts]
+    made = {"pin_id": [f"pin{i:09d}" for i in range(pins)], "text": texts, "digest": digests, "said": digests}
     save(ws, "composed", pa.table(made, schema=schema("composed")))
     queries = [f"{' '.join(w)} {i}" for i, w in enumerate(words[drawn(chance, (max(pairs // 5, 1), 3), len(words))])]
     chosen = chance.permutation(pairs)  # pair i asks for Pin i mod pins: distinct pairs, in no order
