@@ -163,7 +163,7 @@ def note(pairs: int, done: int, seconds: float) -> dict[str, float]:
 
 def curve(rows: Sequence[dict[str, float]]) -> str:
     """Resident memory over pairs done, a line for each size."""
-    width, left, right, top, bottom = 560, 60.0, 500.0, 14.0, 250.0
+    width, left, right, top, bottom = 580, 60.0, 500.0, 14.0, 250.0
     across, up = ticks(0, max(r["done"] for r in rows)), ticks(0, max(r["mib"] for r in rows))
     x, y = linear(across[0], across[-1], left, right), linear(up[0], up[-1], bottom, top)
     drawn: list[object] = [element("style", STYLE)]
