@@ -34,13 +34,13 @@ class Linear:
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, gelu: bool = False) -> None:
         self._weight, self._bias, self._gelu = weight.detach().contiguous(), bias.detach().contiguous(), gelu
         self._single = weight.dtype == torch.float32
-        self._fused = weight.dtype == torch.bfloat16 and _has_bf16_products()
-        if self._fused:
+        self._onednn = weight.dtype == torch.bfloat16 and _has_bf16_products()
+        if self._onednn:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(T, in) to (T, out)."""
-        if self._fused:
+        if self._onednn:
             kind, how = ("gelu", "none") if self._gelu else ("none", None)
             return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, kind, [], how)
         if self._single and self._gelu:
@@ -60,7 +60,7 @@ class Linear:
         return norm(self._plus(x, residual))
 
     def _plus(self, x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        if self._fused:
+        if self._onednn:
             return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self._weight, self._bias, "add")
         return functional.linear(x, self._weight, self._bias) + residual
 

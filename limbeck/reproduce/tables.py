@@ -31,10 +31,10 @@ def reproduce(recipe: Recipe, ws: Workspace, numbers: Sequence[int] = NUMBERS, d
     for number in numbers:
         if number not in NUMBERS:
             raise InputError(f"there is no table {number}", remedy=f"They are {', '.join(map(str, NUMBERS))}")
-    plan = lambda: {number: planned(number, recipe, ws) for number in sorted(set(numbers))}  # noqa: E731
-    outlook = Outlook(recipe, ws, [variant for those in plan().values() for variant in those])
+    before = _plans(numbers, recipe, ws)
+    outlook = Outlook(recipe, ws, [variant for those in before.values() for variant in those])
     unfinished = pipeline.run(recipe, ws)
-    asked = plan()  # once more, as it is known now what there is to leave out
+    asked = _plans(numbers, recipe, ws)  # once more, as it is known now what there is to leave out
     outlook.keep(variant.name for those in asked.values() for variant in those)
     with ws.writing():
         if 1 in asked:
@@ -47,6 +47,10 @@ def reproduce(recipe: Recipe, ws: Workspace, numbers: Sequence[int] = NUMBERS, d
     for problem in unfinished:
         say("unfinished", f"[yellow]{escape(problem)}[/]", why=problem)
     return ws.root / PAGE
+
+
+def _plans(numbers: Sequence[int], recipe: Recipe, ws: Workspace) -> dict[int, list[Variant]]:
+    return {number: planned(number, recipe, ws) for number in sorted(set(numbers))}
 
 
 def planned(number: int, recipe: Recipe, ws: Workspace) -> list[Variant]:

@@ -129,7 +129,8 @@ def _fit_all(model: Distillation, parts: dict[str, Examples], settings: Student,
     probed = _fit(model, parts, settings, seed, scratch)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     model.reads = True
-    if _fit(model, parts, settings, seed, scratch / "tuned") > probed:
+    tuned = _fit(model, parts, settings, seed, scratch / "tuned")
+    if not tuned <= probed:  # nor where it is no number any more
         model.load_state_dict(before)
 
 

@@ -42,8 +42,9 @@ def test_a_tuned_backbone_goes_on_from_the_student_of_one_that_is_not(students):
     assert loss(students("all")) < loss(students("projection"))
 
 
-def test_a_backbone_that_tuning_made_worse_stays_as_it_comes(students, tiny_encoder, tmp_path):
-    astray, out = {"tune": "all", "epochs": 15, "tower_learning_rate": 30.0}, tmp_path / "out"
+@pytest.mark.parametrize("rate", [30.0, 1e30])  # to a larger loss, and to none that is a number
+def test_a_backbone_that_tuning_made_worse_stays_as_it_comes(rate, students, tiny_encoder, tmp_path):
+    astray, out = {"tune": "all", "epochs": 15, "tower_learning_rate": rate}, tmp_path / "out"
     toy_trainings.student(tiny_encoder, out, tmp_path / "scratch", **astray)
     for file in ("tower/model.safetensors", "head.safetensors"):
         assert (out / file).read_bytes() == (students("projection") / file).read_bytes()
