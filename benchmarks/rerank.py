@@ -179,10 +179,7 @@ def stages(store: Store, queries: list[str], chosen: list[np.ndarray], rounds: i
 
     def at_width(held: Held) -> Callable[[int], object]:
         return lambda i: scorer.candidates(
-            scorer.asked(vector, columns[i % len(chosen)][0]),
-            held,
-            chosen[i % len(chosen)],
-            columns[i % len(chosen)][1],
+            store.asked(queries[i % number], vector), held, chosen[i % len(chosen)], columns[i % len(chosen)]
         )
 
     retriever = Candidates()

@@ -3,7 +3,7 @@
 Opening reads next to nothing, whatever their number, and processes on one machine share what was read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,14 @@ class Catalogue:
         found = self._shown.take(pa.array(rows))
         columns = (found.column(name).to_pylist() for name in SHOWN)
         return [dict(zip(SHOWN, values)) for values in zip(*columns)]
+
+    def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
+        """Which of the Pins in these rows state what is `wanted` of columns of `SHOWN`, or nothing: bool (n,)."""
+        fits = np.ones(len(rows), dtype=bool)
+        for name, value in wanted.items():
+            stated = pc.utf8_lower(self._shown.column(name).take(pa.array(rows)))
+            fits &= pc.fill_null(pc.equal(stated, value.lower()), True).to_numpy()
+        return fits
 
 
 def build(vectors: pa.Table, pins: pa.Table, out: Path) -> None:

@@ -40,13 +40,14 @@ class Lexical:
     """An open index. Threads may share it."""
 
     def __init__(self, folder: Path) -> None:
-        # Tantivy puts a lock file beside what it opens: it is shown the index through links from another folder.
-        self._view = tempfile.TemporaryDirectory(prefix="lexical-")
-        for file in folder.iterdir():
-            Path(self._view.name, file.name).symlink_to(file.resolve())
-        index = tantivy.Index.open(self._view.name)
-        index.config_reader("manual")
-        self._schema, self._searcher = index.schema, index.searcher()
+        # Tantivy puts a lock file beside what it opens: it is shown the index through links from another folder, which
+        # is not needed once everything is open.
+        with tempfile.TemporaryDirectory(prefix="lexical-") as view:
+            for file in folder.iterdir():
+                Path(view, file.name).symlink_to(file.resolve())
+            index = tantivy.Index.open(view)
+            index.config_reader("manual")
+            self._schema, self._searcher = index.schema, index.searcher()
         self._pin_ids = columns.open(folder / _PIN_IDS)["pin_id"]
 
     def search(self, query: str, k: int) -> list[tuple[str, float]]:

@@ -20,7 +20,7 @@ from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
 from limbeck.student.grade import READINGS, Student
-from limbeck.student.scoring import Held
+from limbeck.student.scoring import Asked, Held
 from limbeck.student.served import ServedTower
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
@@ -135,6 +135,10 @@ class Store:
         """What is shown of the Pins in these rows: the columns of `SHOWN`."""
         return self.catalogue.shown(rows)
 
+    def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
+        """Which of the Pins in these rows state what is `wanted` of columns of `SHOWN`, or nothing: bool (n,)."""
+        return self.catalogue.fitting(rows, wanted)
+
     def ids(self, rows: np.ndarray) -> list[str]:
         """The ids of the Pins in these rows."""
         return self.vectors.of_rows(rows)
@@ -159,26 +163,25 @@ class Store:
         """Features of a query and the Pins in these rows, float32 (n, f)."""
         return self.signals.features(query, self.matched(rows))
 
-    def columns(self, query: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What is known of a query alone (f,), and of it and the catalogue's Pins in these rows together (n, f)."""
-        asked = self.signals.of_side("query", query, np.zeros(0, np.int64))[0]
-        return asked, self.signals.of_side("pair", query, self.matched(rows))
+    def columns(self, query: str, rows: np.ndarray) -> np.ndarray:
+        """What is known of a query and the catalogue's Pins in these rows together, float32 (n, f)."""
+        return self.signals.of_side("pair", query, self.matched(rows))
+
+    def asked(self, query: str, vector: np.ndarray) -> Asked:
+        """What a query, whose vector (d,) is known, contributes to its grades."""
+        return self.student.scorer.asked(vector, self.signals.of_side("query", query, np.zeros(0, np.int64))[0])
 
     def grade(self, query: str, vector: np.ndarray, rows: np.ndarray, stage: Stage = nullcontext) -> np.ndarray:
         """Five probabilities of a query, whose vector (d,) is known, and the Pins in these rows: float32 (n, 5).
 
-        Those of the catalogue by their shares, in ascending order as they lie in memory; others by all that is known.
+        By the Pins' shares, which are gathered in ascending order, as they lie in memory.
         """
-        order = np.argsort(rows, kind="stable")
-        kept, others = np.split(order, [np.searchsorted(rows[order], len(self.shares.numbers))])
-        found, scorer = np.empty((len(rows), len(LEVELS)), np.float32), self.student.scorer
+        order, found = np.argsort(rows, kind="stable"), np.empty((len(rows), len(LEVELS)), np.float32)
+        rows = rows[order]
         with stage("features"):
-            asked, columns = self.columns(query, rows[kept])
-            features = self.features(query, rows[others]) if len(others) else None
+            asked, columns = self.asked(query, vector), self.columns(query, rows)
         with stage("grade"):
-            found[kept] = scorer.candidates(scorer.asked(vector, asked), self.shares, rows[kept], columns)
-            if features is not None:
-                found[others] = self.student.probabilities(vector[None], self.vectors_of(rows[others]), features)
+            found[order] = self.student.scorer.candidates(asked, self.shares, rows, columns)
         return found
 
     def composed(self, rows: np.ndarray) -> list[str]:

@@ -14,6 +14,7 @@ from limbeck.live import segment
 from limbeck.live.journal import BEGINNING, Position
 from limbeck.live.segment import Entry, Segment
 from limbeck.records import Pin
+from limbeck.student.scoring import Asked
 
 LARGEST = 1_024  # Pins of a segment: larger ones are not made
 Scored = list[tuple[str, float]]
@@ -36,6 +37,7 @@ class Overlay:
         self._entries = [entry for s in self._segments for entry in s.entries]
         place = {entry.pin.pin_id: row for row, entry in enumerate(self._entries) if self._is_live(entry)}
         self.rows = {pin: place.get(pin, -1) for pin in self._live}
+        self._present = np.fromiter(map(self._is_live, self._entries), bool, len(self._entries))
 
     def __len__(self) -> int:
         return sum(row >= 0 for row in self.rows.values())
@@ -78,6 +80,10 @@ class Overlay:
         """Features of a query and some live Pins, float32 (n, f)."""
         return self._of(rows, lambda part, inside: part.features(query, inside))
 
+    def grade(self, query: str, asked: Asked, rows: np.ndarray) -> np.ndarray:
+        """Five probabilities of a query and some live Pins, float32 (n, 5)."""
+        return self._of(rows, lambda part, inside: part.grade(query, asked, inside))
+
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Their vectors, float32 (n, d)."""
         return self._of(rows, lambda part, inside: part.vectors[inside])
@@ -85,6 +91,10 @@ class Overlay:
     def ids(self, rows: np.ndarray) -> list[str]:
         """Their ids."""
         return [self._entries[row].pin.pin_id for row in rows]
+
+    def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
+        """Which state what is `wanted` of some columns, or nothing: bool (n,)."""
+        return np.fromiter((_fits(self._entries[row].pin, wanted) for row in rows), bool, len(rows))
 
     def known(self, rows: np.ndarray) -> np.ndarray:
         """By which rows of the match index the signals know them, int64 (n,); −1 for new ones."""
@@ -105,9 +115,10 @@ class Overlay:
         if not self._segments:
             return []
         found = np.concatenate(scores)
-        rows = [row for row in np.flatnonzero(counts(found)).tolist() if self._is_live(self._entries[row])]
-        rows.sort(key=lambda row: -found[row])
-        return [(self._entries[row].pin.pin_id, float(found[row])) for row in rows[:k]]
+        rows = np.flatnonzero(self._present & counts(found))
+        if k < len(rows):
+            rows = rows[np.argpartition(-found[rows], k)[:k]]
+        return list(zip(self.ids(rows), found[rows].tolist()))
 
     def _of(self, rows: np.ndarray, ask: Callable[[Segment, np.ndarray], np.ndarray]) -> np.ndarray:
         """What segments answer of their rows, put together in the order of `rows`."""
@@ -117,3 +128,8 @@ class Overlay:
         for where, answer in answers:
             out[where] = answer
         return out
+
+
+def _fits(pin: Pin, wanted: Mapping[str, str]) -> bool:
+    stated = ((getattr(pin, name), value) for name, value in wanted.items())
+    return all(own is None or own.lower() == value.lower() for own, value in stated)

@@ -10,6 +10,8 @@ import pyarrow as pa
 from limbeck.index.store import SHOWN, Store
 from limbeck.live.postings import Postings
 from limbeck.records import Pin, schema
+from limbeck.signals.signal import UNASKED
+from limbeck.student.scoring import Asked
 
 AT_ONCE = 16  # Pins that are read in one go
 
@@ -35,6 +37,8 @@ class Segment:
         texts = pa.Table.from_pylist([entry.said for entry in entries], schema=schema("pin_texts"))
         known = np.fromiter((entry.known for entry in entries), np.int64, len(entries))
         self._signals = store.signals.over(texts, np.stack([entry.base for entry in entries]), known)
+        self._scorer, told = store.student.scorer, self._signals.of_side("pin", UNASKED, np.arange(len(entries)))
+        self._shares = store.shares.alike(self._scorer.held(self.vectors, told))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -42,6 +46,10 @@ class Segment:
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Features of a query and the Pins in these rows, as those of the index, float32 (n, f)."""
         return self._signals.features(query, rows)
+
+    def grade(self, query: str, asked: Asked, rows: np.ndarray) -> np.ndarray:
+        """Five probabilities of a query and the Pins in these rows, by their shares as those of the index."""
+        return self._scorer.candidates(asked, self._shares, rows, self._signals.of_side("pair", query, rows))
 
 
 def entries(store: Store, pins: Sequence[Pin]) -> list[Entry]:

@@ -1,9 +1,10 @@
 """A store of which some Pins are live: to whoever asks it, they are Pins as all the others."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from limbeck.errors import WorkspaceError
 from limbeck.index.lexical import query_terms
 from limbeck.index.sides import Near, Words
-from limbeck.index.store import Store
+from limbeck.index.store import Stage, Store
 from limbeck.live.fold import folded
 from limbeck.live.journal import Journal, net
 from limbeck.live.overlay import Overlay, Scored
@@ -25,21 +26,18 @@ class LiveStore(Store):
     base: Store
     overlay: Overlay
     contained: str  # the digest of the journal's last line that the index was made with
+    hidden: int  # Pins of the index that are changed or deleted
 
     @classmethod
     def over(cls, base: Store, overlay: Overlay, contained: str) -> "LiveStore":
         """An index with what is live over it."""
         parts = {field.name: getattr(base, field.name) for field in dataclasses.fields(Store)}
-        sides = {"lexical": _Words(base.lexical, overlay), "nearest": _Near(base.nearest, overlay)}
-        return cls(**{**parts, **cast(Any, sides)}, base=base, overlay=overlay, contained=contained)
-
-    @cached_property
-    def _pins(self) -> int:
-        hidden = (self.base.rows(list(self.overlay.rows)) >= 0).sum()
-        return len(self.base) - int(hidden) + len(self.overlay)
+        hidden = int((base.rows(list(overlay.rows)) >= 0).sum())
+        sides = {"lexical": _Words(base.lexical, overlay, hidden), "nearest": _Near(base.nearest, overlay, hidden)}
+        return cls(**{**parts, **cast(Any, sides)}, base=base, overlay=overlay, contained=contained, hidden=hidden)
 
     def __len__(self) -> int:
-        return self._pins
+        return len(self.base) - self.hidden + len(self.overlay)
 
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """As `Store.rows`."""
@@ -54,6 +52,13 @@ class LiveStore(Store):
     def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """As `Store.shown`."""
         return self._listed(rows, self.base.shown, self.overlay.shown)
+
+    def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
+        """As `Store.fitting`."""
+        live, out = rows >= self._first, np.empty(len(rows), dtype=bool)
+        out[~live] = self.base.fitting(rows[~live], wanted)
+        out[live] = self.overlay.fitting(rows[live] - self._first, wanted)
+        return out
 
     def ids(self, rows: np.ndarray) -> list[str]:
         """As `Store.ids`."""
@@ -86,6 +91,16 @@ class LiveStore(Store):
         live = rows >= self._first
         found = self.base.features(query, rows[~live])
         return _laid(live, found, lambda live_rows: self.overlay.features(query, live_rows), rows[live] - self._first)
+
+    def grade(self, query: str, vector: np.ndarray, rows: np.ndarray, stage: Stage = nullcontext) -> np.ndarray:
+        """As `Store.grade`."""
+        live = rows >= self._first
+        found = self.base.grade(query, vector, rows[~live], stage)
+        if not live.any():
+            return found
+        with stage("grade"):
+            ask = functools.partial(self.overlay.grade, query, self.base.asked(query, vector))
+            return _laid(live, found, ask, rows[live] - self._first)
 
     @property
     def _first(self) -> int:
@@ -124,31 +139,33 @@ def caught_up(store: LiveStore, journal: Journal) -> LiveStore:
 class _Words:
     """The lexical index, its hits and the live ones in one order."""
 
-    def __init__(self, base: Words, overlay: Overlay) -> None:
-        self._base, self._overlay = base, overlay
+    def __init__(self, base: Words, overlay: Overlay, hidden: int) -> None:
+        """`hidden` of the index's Pins have to be left out."""
+        self._base, self._overlay, self._hidden = base, overlay, hidden
 
     def search(self, query: str, k: int) -> Scored:
         """As `Lexical.search`."""
-        hidden = self._overlay.rows
-        if not hidden:
+        live = self._overlay.rows
+        if not live:
             return self._base.search(query, k)
-        found = self._base.search(query, k + min(k, len(hidden)))
-        return _first([hit for hit in found if hit[0] not in hidden], self._overlay.words(query_terms(query), k), k)
+        found = self._base.search(query, k + min(k, self._hidden))
+        return _first([hit for hit in found if hit[0] not in live], self._overlay.words(query_terms(query), k), k)
 
 
 class _Near:
     """The index of vectors, its hits and the live ones in one order."""
 
-    def __init__(self, base: Near, overlay: Overlay) -> None:
-        self._base, self._overlay = base, overlay
+    def __init__(self, base: Near, overlay: Overlay, hidden: int) -> None:
+        """`hidden` of the index's Pins have to be left out."""
+        self._base, self._overlay, self._hidden = base, overlay, hidden
 
     def search(self, vector: np.ndarray, k: int) -> Scored:
         """As `Nearest.search`."""
-        hidden = self._overlay.rows
-        if not hidden:
+        live = self._overlay.rows
+        if not live:
             return self._base.search(vector, k)
-        found = self._base.search(vector, k + min(k, len(hidden)))
-        return _first([hit for hit in found if hit[0] not in hidden], self._overlay.near(vector, k), k)
+        found = self._base.search(vector, k + min(k, self._hidden))
+        return _first([hit for hit in found if hit[0] not in live], self._overlay.near(vector, k), k)
 
 
 def _first(of_base: Scored, of_live: Scored, k: int) -> Scored:

@@ -283,9 +283,7 @@ class Ranker:
         """Rows of those of these Pins that can be shown, without those that state another language or country."""
         rows = self._store.rows(found)
         rows = rows[rows >= 0]
-        if not wanted:
-            return rows
-        return rows[np.asarray([_fits(pin, wanted) for pin in self._store.shown(rows)], dtype=bool)]
+        return rows[self._store.fitting(rows, wanted)] if wanted else rows
 
     def _found(self, query: str, k: int) -> list[str]:
         """Ids of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
@@ -393,7 +391,3 @@ def _told(distribution: np.ndarray) -> tuple[list[int], list[float], list[tuple[
     """Most probable and expected levels, and probabilities, of each row."""
     rows = distribution.astype(np.float64).round(6).tolist()
     return (distribution.argmax(axis=1) + 1).tolist(), _rounded(distribution).tolist(), list(map(tuple, rows))
-
-
-def _fits(pin: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    return all(pin[name] is None or pin[name].lower() == value.lower() for name, value in wanted.items())

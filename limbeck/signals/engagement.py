@@ -54,9 +54,7 @@ class Engagement(Signal):
         )
         self._pins = len(self._pin) - 1
 
-    def columns(
-        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
-    ) -> np.ndarray:
+    def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`."""
         own = self._own[rows]
         place = _found(self._key, _keys(self._query, queries, asked, own, self._pins))
@@ -123,9 +121,7 @@ class Before(Signal):
         unknown = np.full((1, sum(len(g.columns) for g in GROUPS)), np.nan, dtype=np.float32)
         self._columns = np.concatenate([columns(*counts, population)[order], unknown])
 
-    def columns(
-        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
-    ) -> np.ndarray:
+    def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`."""
         return self._columns[_found(self._key, _keys(self._query, queries, asked, rows, self._pins))]
 

@@ -5,6 +5,7 @@ teaches the model by the classes of the Pins that people acted on for it. Whethe
 from the table alone, and left out without it.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -150,15 +151,11 @@ class Interests(Signal):
             Group("interests", "pair", ("agreement",)),
         )
 
-    def columns(
-        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
-    ) -> np.ndarray:
+    def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`."""
         if not len(rows):
             return np.zeros((0, sum(len(group.columns) for group in self.groups)), np.float32)
         query, pin = self.of_queries(queries), self._pins.take(rows)
-        if base is not None:
-            pin = pin.replaced(rows < 0, self.models.classes(base))
         return np.column_stack([self._columns(query)[asked], self._columns(pin), agreement(query.take(asked), pin)])
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
@@ -169,6 +166,13 @@ class Interests(Signal):
         if side == "query":
             return self._columns(asked).repeat(len(rows), axis=0)
         return self._agreement(asked, rows)
+
+    def over(self, base: np.ndarray, known: np.ndarray) -> "Interests":
+        """As `Signal.over`."""
+        other, unknown = copy.copy(self), self._pins.take(np.asarray([-1]))
+        told = self.models.classes(base) if len(base) else self._pins.take(known)
+        other._pins = classes.joined([self._pins.take(known).replaced(known < 0, told), unknown])
+        return other
 
     def name_of(self, query: str) -> str | None:
         """The likeliest class of a query, where it is likelier than all others together."""

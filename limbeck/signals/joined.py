@@ -65,11 +65,12 @@ class Joined:
 
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Features of one query and many Pins, float32 (n, f), named by `names`; NaN where a signal is missing."""
-        return self._beside(self.match.features(query, rows), [query], np.zeros(len(rows), np.int64), rows)
+        matched = self.match.features(query, rows)
+        return _beside(matched, self._signals, [query], np.zeros(len(rows), np.int64), rows)
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Features of row-aligned queries and Pins, float32 (n, f)."""
-        return self._beside(self.match.pairs(queries, rows), *_numbered(queries), rows)
+        return _beside(self.match.pairs(queries, rows), self._signals, *_numbered(queries), rows)
 
     def of_part(self, part: str, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """The columns of one of `parts`, of row-aligned queries and Pins: float32 (n, f)."""
@@ -93,7 +94,9 @@ class Joined:
         `base` (n, d) are untuned vectors of what the documents say.
         """
         unknown = np.full(len(documents), -1, dtype=np.int64)
-        return self._beside(self.match.features_of(query, documents), [query], np.zeros_like(unknown), unknown, base)
+        signals = [signal.over(base, unknown) for signal in self._signals]
+        matched = self.match.features_of(query, documents)
+        return _beside(matched, signals, [query], np.zeros_like(unknown), np.arange(len(documents)))
 
     def over(self, pin_texts: pa.Table, base: np.ndarray, known: np.ndarray | None = None) -> "Joined":
         """The features of other Pins (pin_texts), known to the signals by their untuned vectors (n, d) alone.
@@ -101,19 +104,16 @@ class Joined:
         Those of them that are Pins of the index which say something new have its row in `known` (n,), others −1.
         """
         known = np.full(len(base), -1, dtype=np.int64) if known is None else known
-        return Joined(self.match.over(pin_texts), [_OfOthers(signal, base, known) for signal in self._signals])
+        return Joined(self.match.over(pin_texts), [signal.over(base, known) for signal in self._signals])
 
-    def _beside(
-        self,
-        matched: np.ndarray,
-        queries: Sequence[str],
-        asked: np.ndarray,
-        rows: np.ndarray,
-        base: np.ndarray | None = None,
-    ) -> np.ndarray:
-        if not self._signals:
-            return matched
-        return np.concatenate([matched, *(s.columns(queries, asked, rows, base) for s in self._signals)], axis=1)
+
+def _beside(
+    matched: np.ndarray, signals: Sequence[Signal], queries: Sequence[str], asked: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Match features, and behind them the columns of signals."""
+    if not signals:
+        return matched
+    return np.concatenate([matched, *(signal.columns(queries, asked, rows) for signal in signals)], axis=1)
 
 
 def _names(signal: Signal) -> list[str]:
@@ -130,20 +130,6 @@ def _numbered(queries: Sequence[str]) -> tuple[list[str], np.ndarray]:
     place: dict[str, int] = {}
     asked = np.fromiter((place.setdefault(q, len(place)) for q in queries), np.int64, len(queries))
     return list(place), asked
-
-
-class _OfOthers(Signal):
-    """A signal to which Pins are unknown but for what they say, or known as others."""
-
-    def __init__(self, signal: Signal, base: np.ndarray, known: np.ndarray) -> None:
-        self._signal, self.groups = signal, signal.groups
-        self._known = np.append(known, -1)
-        self._base = np.concatenate([base, np.full((1, base.shape[1]), np.nan, np.float32)])
-
-    def columns(
-        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
-    ) -> np.ndarray:
-        return self._signal.columns(queries, asked, self._known[rows], self._base[rows])
 
 
 def open(

@@ -8,6 +8,7 @@ The paper puts each neighbour through a layer before the mean, and convolves twi
 the mean is of the vectors as they are, which is many times cheaper; and its margin loss is a sampled softmax.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -63,16 +64,12 @@ class PinSage(Signal):
         """Open what was built; Pins are known by the rows that are `aligned`, queries by what is `read` of them."""
         self.convolution = convolution = Convolution.load(folder)
         self._asked = Remembered(lambda queries: convolution.alone(read(queries)), QUERIES)
-        self._pins = Pins(folder, aligned)
+        self._pins = Pins.load(folder, aligned)
 
-    def columns(
-        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
-    ) -> np.ndarray:
+    def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`."""
         query = self._asked(queries)[asked] if queries else np.zeros((0, SIZE), np.float32)
         pin = self._pins.of(rows)
-        if base is not None:
-            pin = np.where((rows < 0)[:, None], self.convolution.alone(base), pin)
         return np.concatenate([pin, np.einsum("nd,nd->n", query, pin)[:, None]], axis=1)
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
@@ -80,3 +77,9 @@ class PinSage(Signal):
         if side == "pair":
             return self._pins.products(rows, self._asked([query])[0])
         return self._pins.of(rows) if side == "pin" else np.zeros((len(rows), 0), np.float32)
+
+    def over(self, base: np.ndarray, known: np.ndarray) -> "PinSage":
+        """As `Signal.over`."""
+        other = copy.copy(self)
+        other._pins = self._pins.over(self.convolution.alone(base), known)
+        return other

@@ -1,5 +1,6 @@
 """What SearchSAGE learnt (`searchsage.py`), read and used without PyTorch: towers, vectors, and the signal."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -54,11 +55,21 @@ class Towers:
 
 
 class Pins:
-    """Vectors of Pins as they lie on the disk."""
+    """Vectors (m, SIZE) of Pins, and where each Pin has its own among them: −1 for none, as for the last, of no Pin."""
 
-    def __init__(self, folder: Path, aligned: Aligned) -> None:
-        """Those that a folder has of Pins, which are known by the rows that are `aligned`."""
-        self._vectors, self._row = np.asarray(np.load(folder / "pins.npy", mmap_mode="r")), aligned[PLACE]
+    def __init__(self, vectors: np.ndarray, places: np.ndarray) -> None:
+        self._vectors, self._row = vectors, places
+
+    @classmethod
+    def load(cls, folder: Path, aligned: Aligned) -> "Pins":
+        """Those that a folder has of Pins, as they lie on the disk; Pins are known by the rows that are `aligned`."""
+        return cls(np.asarray(np.load(folder / "pins.npy", mmap_mode="r")), aligned[PLACE])
+
+    def over(self, told: np.ndarray, known: np.ndarray) -> "Pins":
+        """Of n other Pins: of the `known` ones the vectors here, of others (−1) those that are `told` (n, SIZE)."""
+        vectors = np.where((known < 0)[:, None], told, self.of(known))
+        vectors.setflags(write=False)  # as those that are mapped are: the kernel is compiled once for both
+        return Pins(vectors, np.append(np.arange(len(known)), -1))
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Vectors of the Pins in these places (n,), float32 (n, SIZE); NaN where there is none, as of place −1."""
@@ -86,16 +97,12 @@ class SearchSage(Signal):
         """Open what was trained; Pins are known by the rows that are `aligned`, queries by what is `read` of them."""
         self.towers = towers = Towers.load(folder)
         self._asked = Remembered(lambda queries: towers.queries(read(queries)), QUERIES)
-        self._pins = Pins(folder, aligned)
+        self._pins = Pins.load(folder, aligned)
 
-    def columns(
-        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
-    ) -> np.ndarray:
+    def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`."""
         query = self._asked(queries)[asked] if queries else np.zeros((0, SIZE), np.float32)
         pin = self._pins.of(rows)
-        if base is not None:
-            pin = np.where((rows < 0)[:, None], self.towers.pins(base), pin)
         return np.concatenate([query, pin, np.einsum("nd,nd->n", query, pin)[:, None]], axis=1)
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
@@ -104,6 +111,12 @@ class SearchSage(Signal):
             return self._pins.of(rows)
         asked = self._asked([query])
         return asked.repeat(len(rows), axis=0) if side == "query" else self._pins.products(rows, asked[0])
+
+    def over(self, base: np.ndarray, known: np.ndarray) -> "SearchSage":
+        """As `Signal.over`."""
+        other = copy.copy(self)
+        other._pins = self._pins.over(self.towers.pins(base), known)
+        return other
 
 
 def save_pins(pin_ids: Sequence[str], base: np.ndarray, out: Path) -> None:
@@ -119,7 +132,7 @@ def aligned(folder: Path, pins: pa.Array) -> Aligned:
 
 def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
     """Vectors of Pins, float32 (n, SIZE); NaN for Pins that had no text when they were made."""
-    return Pins(folder, aligned(folder, pa.array(pin_ids, pa.string()))).of(np.arange(len(pin_ids)))
+    return Pins.load(folder, aligned(folder, pa.array(pin_ids, pa.string()))).of(np.arange(len(pin_ids)))
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc"})

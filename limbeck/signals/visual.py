@@ -36,9 +36,7 @@ class Visual(Signal):
         groups = [Group("visual.pin", "pin", tuple(map(str, range(self._columns.shape[1]))))]
         self.groups = (*groups, *([Group("visual", "pair", ("cosine",))] if read else []))
 
-    def columns(
-        self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray, base: np.ndarray | None = None
-    ) -> np.ndarray:
+    def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`. Of unknown Pins nobody has a picture."""
         return np.concatenate([self._look(rows), self._likeness(queries, asked, rows)], axis=1)
 

@@ -11,7 +11,7 @@ bits: fewer are less memory to gather, and move expected levels a little (docs/s
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -30,7 +30,8 @@ ROWS_AT_ONCE = 16_384
 Bits = Literal[8, 16, 32]
 _MOST = {8: 127.0, 16: float(np.finfo(np.float16).max)}
 _RAISE = np.float32(2.0**112)  # the bits of a float16, moved to where float32 has its own, are the number less 2^112
-_BITS = {1: np.int8, 2: np.uint16, 4: np.int32}
+_BITS: Mapping[int, Bits] = {1: 8, 2: 16, 4: 32}  # by bytes
+_AS_BITS = {1: np.int8, 2: np.uint16, 4: np.int32}
 
 
 class Held(NamedTuple):
@@ -50,6 +51,15 @@ class Held(NamedTuple):
             halves = np.clip(held, -_MOST[16], _MOST[16]).astype(np.float16)
             return cls(halves, np.full(held.shape[1], _RAISE))
         return cls(held, np.ones(held.shape[1], np.float32))
+
+    def alike(self, held: np.ndarray) -> "Held":
+        """Numbers of other Pins (n, products + h), kept in as many bits; read-only, as those that are mapped are.
+
+        So the kernels are compiled once for both.
+        """
+        found = Held.of(held, _BITS[self.numbers.itemsize])
+        found.numbers.setflags(write=False)
+        return found
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,7 @@ class Scorer:
 
         `columns` (n, f) are those about the two together. Ascending rows are gathered fastest.
         """
-        bits, scale = held.numbers.view(_BITS[held.numbers.itemsize]), held.scale
+        bits, scale = held.numbers.view(_AS_BITS[held.numbers.itemsize]), held.scale
         given = np.empty((len(rows), len(asked.weights)), dtype=np.float32)
         _fill(bits, scale, rows, np.ascontiguousarray(columns), self._sides["pair"], given)
         hidden = given @ asked.weights

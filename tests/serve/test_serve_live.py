@@ -74,7 +74,7 @@ def test_a_new_pin_is_known_to_every_route_at_once(client):
 def test_a_new_pin_is_graded_as_the_same_text_from_outside(client):
     send(client, put=[LAMP])
     by_id, by_text = graded(client, "red lamp", [{"id": "new-1"}, {"title": LAMP["title"], "description": "cosy"}])
-    assert by_id == pytest.approx(by_text, abs=1e-6)
+    assert by_id == pytest.approx(by_text, abs=1e-4)  # of what is kept of a Pin, 16 bits are
 
 
 def test_live_pins_and_those_of_the_index_are_graded_together_in_any_order(client, following):

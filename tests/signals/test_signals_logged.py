@@ -28,7 +28,7 @@ class Counted:
         self.groups = (Group(f"{name}.pin", "pin", ("row",)), Group(name, "pair", ("x",)))
         self.asked = []
 
-    def columns(self, queries, asked, rows, base=None):
+    def columns(self, queries, asked, rows):
         self.asked += [(queries[number], row) for number, row in zip(asked.tolist(), rows.tolist())]
         return np.stack([rows, rows + 0.5], axis=1).astype(np.float32)
 

@@ -111,10 +111,12 @@ def test_it_is_used_as_it_was_trained():
 def test_an_unknown_pin_is_known_by_its_untuned_vector(built):
     signal = of(built, PIN_IDS)
     base = np.concatenate([said(PINS, 1)[-2:], np.full((1, DIMENSIONS), np.nan, np.float32)])
-    found = signal.columns(["q3"], np.zeros(3, int), np.full(3, -1), base)
+    others = signal.over(base, np.full(3, -1))
+    found = others.columns(["q3"], np.zeros(3, int), np.arange(3))
     known = signal.columns(["q3"], np.zeros(2, int), np.array([PINS - 2, PINS - 1]))
     np.testing.assert_allclose(found[:2], known, atol=2e-3)
     assert np.isnan(found[2]).all()
+    assert_sides_agree(others, "q3", np.array([1, 2, -1]))
 
 
 def test_the_loss_is_a_softmax_over_partners_and_strangers_that_never_sees_the_board_of_the_pair(monkeypatch):

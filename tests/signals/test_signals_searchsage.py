@@ -86,9 +86,11 @@ def test_one_side_is_a_part_of_all_and_the_pins_side_reads_nothing(built):
 def test_an_unknown_pin_is_known_by_what_it_says(built):
     signal = of(built, PIN_IDS)
     base = np.concatenate([texts(40, 1)[:2], np.full((1, DIMENSIONS), np.nan, np.float32)])
-    found = signal.columns(["q3"], np.zeros(3, int), np.full(3, -1), base)
+    others = signal.over(base, np.full(3, -1))
+    found = others.columns(["q3"], np.zeros(3, int), np.arange(3))
     np.testing.assert_allclose(found[:2], signal.columns(["q3"], np.zeros(2, int), np.array([0, 1])), atol=1e-5)
     assert np.isnan(found[2, SIZE:]).all()
+    assert_sides_agree(others, "q3", np.array([1, 2, -1]))
 
 
 def test_the_loss_is_a_softmax_over_the_batch_less_how_often_each_pin_is_in_it():

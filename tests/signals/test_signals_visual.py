@@ -139,7 +139,10 @@ def test_the_signal_tells_the_look_of_a_pin_and_its_cosine_with_the_query(tmp_pa
     np.testing.assert_allclose(found[:4, -1], np.einsum("nd,nd->n", queries[asked[:4]], vectors[picture]), atol=2e-3)
     np.testing.assert_array_equal(found[:4, :-1], visual.compressed(vectors, 0)[picture])
     assert np.isnan(found[4:]).all()
-    assert np.isnan(signal.columns(["a"], asked[:1], pin[4:5], np.ones((1, 4), np.float32))).all()
+    others = signal.over(np.ones((3, 4), np.float32), np.array([-1, 3, 0]))  # what they say does not tell their look
+    np.testing.assert_array_equal(others.columns(["a"], np.zeros(3, int), np.arange(3))[1], found[2])
+    assert np.isnan(others.columns(["a"], np.zeros(3, int), np.array([0, 2, -1]))).all()
+    assert_sides_agree(others, "a", np.array([1, 0, -1]))
     assert signal.columns([], asked[:0], pin[:0]).shape == (0, 17)
     assert_sides_agree(signal, "a", pin)
     blind = look(tmp_path, ["p0"], None)
