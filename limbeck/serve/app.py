@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from limbeck import __version__
 from limbeck.live.journal import Journal
-from limbeck.serve import http, observed, openapi, pictures, texts
+from limbeck.serve import http, observed, openapi, pictures, texts, written
 from limbeck.serve.budget import Budget
 from limbeck.serve.compare import Judgments
 from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
@@ -43,6 +43,7 @@ from limbeck.serve.pins import PinsAnswer, Writer, read_pins
 from limbeck.serve.ranker import Graded, Ranked, Ranker
 from limbeck.serve.site import Site, shown
 from limbeck.serve.versions import Current
+from limbeck.serve.written import RerankedPins, RerankPins
 from limbeck.settings import Serve
 
 _VARY = {"Vary": "Accept"}
@@ -154,6 +155,17 @@ class Service:
         return await self.site.search(request)
 
     async def _reranked(self, request: Request, body: bytes) -> Response:
+        of_pins = written.read(body)
+        return await (self._reranked_pins(request, of_pins) if of_pins else self._reranked_documents(request, body))
+
+    async def _reranked_pins(self, request: Request, asked: RerankPins) -> Response:
+        ids, ranker = [pin.id for pin in asked.documents], self._versions.ranker
+        seen: list[Graded] = []
+        order, grades = await self._queue.work(self._watched(ranker, seen).rerank_places, asked.query, ids, asked.top_n)
+        self._logged(request, (asked.query, None, None), ranker, seen, [ids[place] for place in order.tolist()])
+        return http.answer(RerankedPins(str(uuid.uuid4()), ranker.model, written.results(order, grades)))
+
+    async def _reranked_documents(self, request: Request, body: bytes) -> Response:
         asked, ranker = read_rerank(body), self._versions.ranker
         documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
         fields = [d.fields() for d in documents]

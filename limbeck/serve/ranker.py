@@ -210,9 +210,12 @@ class Ranker:
 
         A document is a mapping of columns of `pin_texts`; one with a `pin_id` is that Pin of the index.
         """
-        distribution = self._grade_documents(query, documents)
-        order = np.argsort(-_rounded(distribution), kind="stable")[:most]
-        return [RankedDocument(*graded) for graded in zip(order.tolist(), *_told(distribution[order]))]
+        order, distribution = _ordered(self._grade_documents(query, documents), most)
+        return [RankedDocument(*graded) for graded in zip(order.tolist(), *_told(distribution))]
+
+    def rerank_places(self, query: str, pin_ids: Sequence[str], most: int | None = None) -> tuple[np.ndarray, ...]:
+        """As `rerank_documents`, of Pins: which come first, by their places (n,), and their probabilities (n, 5)."""
+        return _ordered(self.grade(query, pin_ids), most)
 
     def grade(self, query: str, pin_ids: Sequence[str]) -> np.ndarray:
         """Five probabilities for each of the Pins, float32 (n, 5), in their order."""
@@ -370,6 +373,12 @@ def _first(distribution: np.ndarray, k: int) -> np.ndarray:
     if not 0 < k < len(expected):
         return np.arange(len(expected))
     return np.flatnonzero(expected >= np.partition(expected, -k)[-k])
+
+
+def _ordered(distribution: np.ndarray, most: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows are the first `most`, in order, and those rows."""
+    order = np.argsort(-_rounded(distribution), kind="stable")[:most]
+    return order, distribution[order]
 
 
 def _rounded(distribution: np.ndarray) -> np.ndarray:

@@ -140,6 +140,18 @@ def test_top_n_keeps_the_best(client):
     assert rerank(client, query="sofa", documents=documents, top_n=20).json()["results"] == everything
 
 
+def test_pins_alone_are_answered_as_pins_among_documents(client):
+    pins = [{"id": f"pin{i:02d}"} for i in (7, 3, 48, 3, 0, 31)]
+    for more in ({}, {"top_n": 3}, {"top_n": 20}):
+        alone = rerank(client, query="oak shelf", documents=pins, **more).json()
+        among = rerank(client, query="oak shelf", documents=pins, return_documents=True, **more).json()
+        for result in among["results"]:
+            assert result.pop("document") == pins[result["index"]]
+        assert alone["results"] == among["results"]
+        assert alone.keys() == among.keys()
+        assert (alone["model"], alone["usage"]) == (among["model"], among["usage"])
+
+
 def test_keys_that_other_clients_send_are_ignored(client):
     request = {"query": "sofa", "documents": ["a"], "model": "rerank-v3", "max_tokens_per_doc": 4096, "truncate": "END"}
     assert rerank(client, **request).status_code == 200
@@ -164,6 +176,11 @@ def test_no_documents_no_results(client):
         ({"query": "a", "documents": ["a", {"id": "pin01", "title": "b"}]}, "documents[1]"),
         ({"query": "a", "documents": [{"text": "a", "description": "b"}]}, "documents[0]"),
         ({"query": "a", "documents": [{"id": "pin01"}, {"id": "who?"}, {"id": ""}]}, "'who?', ''"),
+        ({"query": "a", "documents": [{"id": "pin01"}] * (MAX_DOCUMENTS + 1)}, "documents"),
+        ({"query": " ", "documents": [{"id": "pin01"}]}, "empty"),
+        ({"query": "a", "documents": [{"id": "pin01"}], "top_n": 0}, "top_n"),
+        ({"query": "a", "documents": [{"id": "pin01"}], "model": 5}, "model"),
+        ({"query": "a", "documents": [{"id": 5}]}, "documents[0]"),
         ({"query": "a", "documents": ["a"] * (MAX_DOCUMENTS + 1)}, "documents"),
         ({"query": "a", "documents": [], "top_n": 0}, "top_n"),
         ({"query": "a", "documents": [], "top_n": "1"}, "top_n"),

@@ -71,6 +71,21 @@ def test_a_new_pin_is_known_to_every_route_at_once(client):
     assert {r["pin_id"] for r in why if "why" in r}
 
 
+def test_a_filter_leaves_out_those_that_state_another(client, following):
+    put = [{"id": "new-1", "language": "DE"}, {"id": "new-2"}, {"id": "pin05", "country": "FR", "language": "de"}]
+    send(client, put=put, delete=["pin07"])
+    store = following.ranker.store
+    rows = store.rows([f"pin{i:02d}" for i in (30, 5, 12, 9, 41)] + ["new-2", "new-1"])
+    for wanted in ({"language": "de"}, {"language": "EN"}, {"country": "us"}, {"language": "de", "country": "fr"}):
+        expected = [
+            all(pin[c] is None or pin[c].lower() == v.lower() for c, v in wanted.items()) for pin in store.shown(rows)
+        ]
+        assert store.fitting(rows, wanted).tolist() == expected
+        assert store.fitting(rows[:0], wanted).tolist() == []
+    assert store.fitting(rows, {"language": "de"})[1]
+    assert not store.fitting(rows, {"language": "en"})[6]
+
+
 def test_a_new_pin_is_graded_as_the_same_text_from_outside(client):
     send(client, put=[LAMP])
     by_id, by_text = graded(client, "red lamp", [{"id": "new-1"}, {"title": LAMP["title"], "description": "cosy"}])

@@ -1,5 +1,6 @@
 """The head arranged for serving gives the numbers of the trained one, whatever part of it is computed when."""
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -92,6 +93,17 @@ def test_halves_are_the_float16_that_they_stand_for(tmp_path):
     columns = features[:, np.asarray(scorer.shape.sides) == "pair"]
     found = [scorer.candidates(asked, kept, np.arange(PINS), columns) for kept in (halves, wide)]
     assert (found[0] == found[1]).all()
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_other_pins_are_held_as_those_on_the_disk_are(tmp_path, bits):
+    """A kernel is compiled for each type of array: seconds in which the first search with live Pins would wait."""
+    numbers = world(0)[1]
+    np.save(tmp_path / "numbers.npy", Held.of(numbers, bits).numbers)
+    mapped = Held(np.asarray(np.load(tmp_path / "numbers.npy", mmap_mode="r")), Held.of(numbers, bits).scale)
+    for found, expected in zip(mapped.alike(numbers), mapped):
+        assert numba.typeof(found) == numba.typeof(expected)
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_the_head_of_another_version_is_refused(tmp_path):
