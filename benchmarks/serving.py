@@ -20,8 +20,10 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,11 +33,13 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 
+from limbeck.serve.pins import MOST_PUT
 from limbeck.workspace import Workspace
 
 SEED = 0
 DIFFERENT = 5_000  # requests made beforehand, of each kind
 WARMING = 1_000  # of them are asked first and not counted
+FOLLOWED = 1.0  # seconds in which all workers know of a change
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -150,6 +154,16 @@ async def opened(servers: Servers, requests: Sequence[bytes], rate: float, secon
     return taken
 
 
+async def change(servers: Servers, requests: Sequence[bytes]) -> None:
+    """Let all workers know of changed Pins."""
+    connection = Connection(*servers.address)
+    for request in requests:
+        if (status := await connection.ask(request)) != 200:
+            raise SystemExit(f"a change of Pins was answered with {status}")
+    connection.close()
+    await asyncio.sleep(FOLLOWED if requests else 0)
+
+
 def searches(ws: Workspace, count: int) -> list[bytes]:
     """`GET /search` for queries as the log has them, each search as probable as any other."""
     random = np.random.default_rng(SEED)
@@ -173,6 +187,26 @@ def reranks(ws: Workspace, count: int, candidates: int) -> list[bytes]:
         body = {"query": queries[i % len(queries)][:200], "documents": [{"id": pins[j]} for j in some]}
         found.append(_request("POST", "/v1/rerank", json.dumps(body).encode()))
     return found
+
+
+def changes(ws: Workspace, count: int) -> list[bytes]:
+    """`POST /v1/pins`: so many Pins of the workspace, each with the title of another."""
+    shown = ws.table("pins", ["pin_id", "title"]).slice(0, count + 1)
+    ids, titles = (shown.column(name).to_pylist() for name in ("pin_id", "title"))
+    put = [{"id": pin, "title": title} for pin, title in zip(ids, titles[1:])]
+    bodies = [{"put": put[i : i + MOST_PUT]} for i in range(0, len(put), MOST_PUT)]
+    return [_request("POST", "/v1/pins", json.dumps(body).encode()) for body in bodies]
+
+
+@contextlib.contextmanager
+def copied(workspace: Path, live: int) -> Iterator[Path]:
+    """The workspace; where Pins are to be changed, a copy of it, of links to what it holds."""
+    if not live:
+        yield workspace
+        return
+    with tempfile.TemporaryDirectory(dir=workspace.parent) as folder:
+        left = shutil.ignore_patterns("live")
+        yield Path(shutil.copytree(workspace, Path(folder) / "workspace", copy_function=os.link, ignore=left))
 
 
 def _request(method: str, path: str, body: bytes = b"") -> bytes:
@@ -262,7 +296,8 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
     if asked.floor:
         for kind, requests in kinds.items():
             print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
-    with service(workspace, asked.workers) as servers:
+    with copied(workspace, asked.live) as served, service(served, asked.workers) as servers:
+        await change(servers, changes(ws, asked.live))
         for kind, requests in kinds.items():
             await closed(servers, requests[:WARMING], 4, min(5.0, asked.seconds))  # caches and maps are warm after it
             best = 0.0
@@ -283,6 +318,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--candidates", type=int, default=1_000)
     parser.add_argument("--different", type=int, default=DIFFERENT, help="requests made beforehand, of each kind")
+    parser.add_argument("--live", type=int, default=0, help="so many Pins are changed while the service runs")
     parser.add_argument("--floor", action="store_true", help="also what the generator itself takes")
     parser.add_argument("--answer-at-once", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
