@@ -47,7 +47,8 @@ class _Whole(torch.nn.Module):
         super().__init__()
         self.inner = CrossEncoder(str(folder / "teacher"), device="cpu")
         self.example = self.inner.preprocess([("red lamp", "a tall red lamp"), ("sofa", "a grey sofa for two")])
-        self.names = [n for n in ("input_ids", "attention_mask", "token_type_ids") if n in self.example]
+        read = ["input_ids", "attention_mask", *(["token_type_ids"] if self.inner.config.type_vocab_size else [])]
+        self.names = [name for name in read if name in self.example]  # what is not read is not exported, either
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:

@@ -40,7 +40,8 @@ from limbeck.serve.messages import (
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.observed import Observed
 from limbeck.serve.pins import PinsAnswer, Writer, read_pins
-from limbeck.serve.ranker import Graded, Ranked, Ranker
+from limbeck.serve.ranked import Graded, Ranked
+from limbeck.serve.ranker import Ranker
 from limbeck.serve.site import Site, shown
 from limbeck.serve.versions import Current
 from limbeck.serve.written import RerankedPins, RerankPins

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from limbeck.records import empty
 from limbeck.relevance import normalise_query
-from limbeck.serve.ranker import Ranked
+from limbeck.serve.ranked import Ranked
 
 DEPTH = 10
 MOST_ASKED = 6  # queries that the first page proposes

@@ -27,7 +27,8 @@ from limbeck.errors import InputError
 from limbeck.index.store import Store
 from limbeck.records import PROBABILITIES
 from limbeck.serve import observed
-from limbeck.serve.ranker import Graded, Ranker
+from limbeck.serve.ranked import Graded
+from limbeck.serve.ranker import Ranker
 from limbeck.signals.logged import NAMES, VERSIONS
 
 WAITING = 1_000  # answers

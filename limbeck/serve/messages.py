@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
 from limbeck.relevance import LEVELS
-from limbeck.serve.ranker import Ranked, RankedDocument, Similar
+from limbeck.serve.ranked import Ranked, RankedDocument, Similar
 from limbeck.serve.understand import Understood
 
 MAX_QUERY = 1_000  # characters
@@ -208,7 +208,7 @@ def _shown(document: str | Document | None) -> Document | UnsetType:
     return Document(text=document) if isinstance(document, str) else UNSET if document is None else document
 
 
-def relevance_scores(expected_levels: Sequence[float]) -> list[float]:
+def relevance_scores(expected_levels: Sequence[float] | np.ndarray) -> list[float]:
     """Level 1 is 0, level 5 is 1."""
     laid = (np.asarray(expected_levels, dtype=np.float64) - 1) / 4
     found: list[float] = laid.clip(0, 1).round(6).tolist()

@@ -19,7 +19,7 @@ from limbeck.serve.messages import (
     SimilarRequest,
 )
 from limbeck.serve.pins import PinsAnswer, PinsRequest
-from limbeck.serve.ranker import Pin
+from limbeck.serve.ranked import Pin
 from limbeck.serve.texts import TextsRequest, TextsResult
 
 REFERENCE = "#/components/schemas/{name}"

@@ -15,7 +15,7 @@ from limbeck import templates
 from limbeck.index.boards import Board
 from limbeck.relevance import LEVEL_NAMES, LEVELS
 from limbeck.serve.compare import Column
-from limbeck.serve.ranker import Pin, Ranked, Similar
+from limbeck.serve.ranked import Pin, Ranked, Similar
 from limbeck.serve.why import Said, Told
 from limbeck.signals.marks import Span
 

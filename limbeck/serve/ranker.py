@@ -4,21 +4,21 @@ import contextlib
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
 
 from limbeck.errors import IncompleteError, InputError, WorkspaceError
 from limbeck.index.boards import Boards
 from limbeck.index.store import Store
-from limbeck.relevance import expected_level
+from limbeck.serve import ranked
 from limbeck.serve.blend import Blender
 from limbeck.serve.budget import FAILED, FEWER, LATE, Budget, Cost
 from limbeck.serve.cache import Caches
 from limbeck.serve.others import CANDIDATES, Others
+from limbeck.serve.ranked import Graded, Pin, Ranked, RankedDocument, Similar
 from limbeck.serve.retrieve import FusedRetriever, Retriever, fuse
 from limbeck.serve.understand import Understander, Understood
 from limbeck.serve.why import Why, why
@@ -32,57 +32,9 @@ Fields = Mapping[str, object]
 Stage = Callable[[str], contextlib.AbstractContextManager[None]]
 
 
-class Graded(NamedTuple):
-    """What the model saw and said of one query and some Pins, row for row."""
-
-    rows: np.ndarray  # of the store (n,)
-    query: np.ndarray  # its vector (1, d)
-    features: np.ndarray  # (n, f)
-    probabilities: np.ndarray  # (n, 5)
-
-
 def untimed(stage: str) -> contextlib.AbstractContextManager[None]:
     """For a ranker whose stages nobody times."""
     return contextlib.nullcontext()
-
-
-class Pin(msgspec.Struct, frozen=True):
-    """What is shown of a Pin."""
-
-    pin_id: str
-    title: str | None
-    description: str | None
-    image: str | None
-    link: str | None
-    language: str | None
-    country: str | None
-
-
-class Ranked(Pin, frozen=True):
-    """A Pin in an answer: its most probable level, the expected one (1.0–5.0) and all five probabilities.
-
-    All three are null where a search fell back to text match: nobody graded it.
-    """
-
-    level: int | None = None
-    expected_level: float | None = None
-    probabilities: tuple[float, ...] | None = None
-    why: Why | UnsetType = UNSET
-
-
-class Similar(Pin, frozen=True):
-    """A Pin near another; `similarity` is the inner product of their vectors."""
-
-    similarity: float
-
-
-class RankedDocument(msgspec.Struct, frozen=True, gc=False):
-    """A document in an answer, graded as Pins are; `index` is its place among those asked about, from 0."""
-
-    index: int
-    level: int
-    expected_level: float
-    probabilities: tuple[float, ...]
 
 
 class UnknownPins(InputError):  # noqa: N818 -- named after what it names
@@ -190,8 +142,8 @@ class Ranker:
         if self._others and ranker in self._others.names:
             pins = self.search(query, CANDIDATES, candidates)
             rows = self._store.rows([pin.pin_id for pin in pins])
-            grades = _grades(self._others.grade(ranker, query, self._store, rows))
-            return _in_order([msgspec.structs.replace(pin, **grade) for pin, grade in zip(pins, grades)])[:k]
+            grades = ranked.grades(self._others.grade(ranker, query, self._store, rows))
+            return ranked.in_order([msgspec.structs.replace(pin, **grade) for pin, grade in zip(pins, grades)])[:k]
         if ranker == "text match":
             found = self._store.lexical.search(query, k)
         else:
@@ -210,21 +162,21 @@ class Ranker:
 
         A document is a mapping of columns of `pin_texts`; one with a `pin_id` is that Pin of the index.
         """
-        order, distribution = _ordered(self._grade_documents(query, documents), most)
-        return [RankedDocument(*graded) for graded in zip(order.tolist(), *_told(distribution))]
+        order, distribution = ranked.ordered(self._grade_documents(query, documents), most)
+        return [RankedDocument(*graded) for graded in zip(order.tolist(), *ranked.told(distribution))]
 
     def rerank_places(self, query: str, pin_ids: Sequence[str], most: int | None = None) -> tuple[np.ndarray, ...]:
         """As `rerank_documents`, of Pins: which come first, by their places (n,), and their probabilities (n, 5)."""
-        return _ordered(self.grade(query, pin_ids), most)
+        return ranked.ordered(self.grade(query, pin_ids), most)
 
     def grade(self, query: str, pin_ids: Sequence[str]) -> np.ndarray:
         """Five probabilities for each of the Pins, float32 (n, 5), in their order."""
         return self._grade_rows(query, self._known(pin_ids))
 
-    def explained(self, query: str, ranked: Sequence[Ranked], most: int) -> list[Ranked]:
+    def explained(self, query: str, pins: Sequence[Ranked], most: int) -> list[Ranked]:
         """The same answer, the first `most` Pins with the reasons for their levels (`why.py`)."""
-        reasons = [self.why(query, pin.pin_id) for pin in ranked[:most]]
-        return [*(msgspec.structs.replace(p, why=w) for p, w in zip(ranked, reasons)), *ranked[most:]]
+        reasons = [self.why(query, pin.pin_id) for pin in pins[:most]]
+        return [*(msgspec.structs.replace(p, why=w) for p, w in zip(pins, reasons)), *pins[most:]]
 
     def says(self, pin_id: str) -> dict[str, Any]:
         """What a Pin says, by source, as far as the student reads it; `UnknownPins` where the index lacks it."""
@@ -348,7 +300,7 @@ class Ranker:
             return []
         distribution = self._grade_rows(query, rows)
         with self._stage("blend"):
-            first = blender.first(query, rows, _rounded(distribution), k)
+            first = blender.first(query, rows, ranked.rounded(distribution), k)
         return self._answered(rows[first], distribution[first])
 
     def _ranked(self, query: str, rows: np.ndarray, k: int | None = None) -> list[Ranked]:
@@ -356,47 +308,12 @@ class Ranker:
         if not len(rows):
             return []
         distribution = self._grade_rows(query, rows)
-        first = _first(distribution, len(rows) if k is None else k)
-        return _in_order(self._answered(rows[first], distribution[first]))[:k]
+        first = ranked.first(distribution, len(rows) if k is None else k)
+        return ranked.in_order(self._answered(rows[first], distribution[first]))[:k]
 
     def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
         return self._answered(rows, self._grade_rows(query, rows)) if len(rows) else []
 
     def _answered(self, rows: np.ndarray, distribution: np.ndarray) -> list[Ranked]:
-        grades = _grades(distribution)
+        grades = ranked.grades(distribution)
         return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows), grades)]
-
-
-def _first(distribution: np.ndarray, k: int) -> np.ndarray:
-    """Which rows are among the first `k`, in any order: more than `k` of them where equal ones are on the edge."""
-    expected = _rounded(distribution)
-    if not 0 < k < len(expected):
-        return np.arange(len(expected))
-    return np.flatnonzero(expected >= np.partition(expected, -k)[-k])
-
-
-def _ordered(distribution: np.ndarray, most: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows are the first `most`, in order, and those rows."""
-    order = np.argsort(-_rounded(distribution), kind="stable")[:most]
-    return order, distribution[order]
-
-
-def _rounded(distribution: np.ndarray) -> np.ndarray:
-    """Expected levels, rounded so that the last bits decide no order."""
-    return expected_level(distribution).astype(np.float64).round(6)
-
-
-def _in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
-    """Highest expected level first, equal ones by pin_id."""
-    return sorted(ranked, key=lambda r: (-(r.expected_level or 0), r.pin_id))
-
-
-def _grades(distribution: np.ndarray) -> list[dict[str, Any]]:
-    """What a grade consists of, for each row."""
-    return [dict(zip(("level", "expected_level", "probabilities"), graded)) for graded in zip(*_told(distribution))]
-
-
-def _told(distribution: np.ndarray) -> tuple[list[int], list[float], list[tuple[float, ...]]]:
-    """Most probable and expected levels, and probabilities, of each row."""
-    rows = distribution.astype(np.float64).round(6).tolist()
-    return (distribution.argmax(axis=1) + 1).tolist(), _rounded(distribution).tolist(), list(map(tuple, rows))

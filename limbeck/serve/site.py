@@ -21,7 +21,8 @@ from limbeck.serve.messages import (
     read_level,
     read_search,
 )
-from limbeck.serve.ranker import Pin, Ranker, UnknownPins
+from limbeck.serve.ranked import Pin
+from limbeck.serve.ranker import Ranker, UnknownPins
 from limbeck.serve.versions import Current
 from limbeck.serve.why import plain
 

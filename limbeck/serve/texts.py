@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from limbeck.serve.messages import MAX_DOCUMENTS, Query, check_query, decoded, relevance_scores
-from limbeck.serve.ranker import RankedDocument
+from limbeck.serve.ranked import RankedDocument
 
 EXAMPLE = 'Send {"query": "…", "texts": ["…", "…"]}'
 

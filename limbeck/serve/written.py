@@ -9,10 +9,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from limbeck.relevance import expected_level
-from limbeck.serve.messages import MAX_DOCUMENTS, Query, Usage
-
-_DECIMALS = 6
+from limbeck.serve.messages import MAX_DOCUMENTS, Query, Usage, relevance_scores
+from limbeck.serve.ranked import DECIMALS, rounded
 
 
 class ById(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -57,11 +55,11 @@ def results(order: np.ndarray, distribution: np.ndarray) -> msgspec.Raw:
     """
     if not len(order):
         return msgspec.Raw(b"[]")
-    expected = expected_level(distribution).astype(np.float64).round(_DECIMALS)
-    relevance = ((expected - 1) / 4).clip(0, 1)
-    numbers = np.rint(np.column_stack([relevance, expected, distribution.astype(np.float64)]) * 10**_DECIMALS)
+    expected = rounded(distribution)
+    told = np.column_stack([relevance_scores(expected), expected, distribution.astype(np.float64)])
+    numbers = np.rint(told * 10**DECIMALS)
     out = np.tile(np.frombuffer(_RESULT, np.uint8), (len(order), 1))
-    out[:, _NUMBERS] = _digits(numbers.astype(np.int64), _DECIMALS + 1)
+    out[:, _NUMBERS] = _digits(numbers.astype(np.int64), DECIMALS + 1)
     out[:, _LEVEL] = distribution.argmax(axis=1) + 1 + _ZERO
     index = _digits(order[:, None], len(_INDEX))[:, 0]
     index[:, :-1][np.logical_and.accumulate(index[:, :-1] == _ZERO, axis=1)] = ord(" ")
@@ -86,5 +84,5 @@ _RESULT = (
 )
 _PLACES = np.flatnonzero(np.frombuffer(_RESULT, np.uint8) == ord("#"))
 _INDEX, _LEVEL = _PLACES[:4], int(_PLACES[11])
-_NUMBERS = np.delete(_PLACES, [0, 1, 2, 3, 11]).reshape(-1, _DECIMALS + 1)  # relevance, expected level, probabilities
+_NUMBERS = np.delete(_PLACES, [0, 1, 2, 3, 11]).reshape(-1, DECIMALS + 1)  # relevance, expected level, probabilities
 assert len(str(MAX_DOCUMENTS - 1)) <= len(_INDEX)

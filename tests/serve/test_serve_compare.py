@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
 from limbeck.serve.compare import Judgments, compare
-from limbeck.serve.ranker import Ranked
+from limbeck.serve.ranked import Ranked
 
 PINS = "abcdef"
 

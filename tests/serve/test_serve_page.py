@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.serve import page, pictures
-from limbeck.serve.ranker import Ranked
+from limbeck.serve.ranked import Ranked
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.serve import messages, written
-from limbeck.serve.ranker import RankedDocument, _told
+from limbeck.serve.ranked import RankedDocument, told
 
 
 def by_objects(order, distribution):
     """The same results, by an object for each."""
-    ranked = [RankedDocument(*graded) for graded in zip(order.tolist(), *_told(distribution))]
+    ranked = [RankedDocument(*graded) for graded in zip(order.tolist(), *told(distribution))]
     return msgspec.json.decode(msgspec.json.encode(messages.results(ranked, [None] * len(ranked))))
 
 

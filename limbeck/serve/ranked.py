@@ -1,0 +1,96 @@
+"""What is answered of Pins and documents: who they are, what they were given, and in which order they stand."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, UnsetType
+
+from limbeck.relevance import expected_level
+from limbeck.serve.why import Why
+
+DECIMALS = 6  # of what is answered, and by which is told apart
+
+
+class Graded(NamedTuple):
+    """What the model saw and said of one query and some Pins, row for row."""
+
+    rows: np.ndarray  # of the store (n,)
+    query: np.ndarray  # its vector (1, d)
+    features: np.ndarray  # (n, f)
+    probabilities: np.ndarray  # (n, 5)
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """What is shown of a Pin."""
+
+    pin_id: str
+    title: str | None
+    description: str | None
+    image: str | None
+    link: str | None
+    language: str | None
+    country: str | None
+
+
+class Ranked(Pin, frozen=True):
+    """A Pin in an answer: its most probable level, the expected one (1.0–5.0) and all five probabilities.
+
+    All three are null where a search fell back to text match: nobody graded it.
+    """
+
+    level: int | None = None
+    expected_level: float | None = None
+    probabilities: tuple[float, ...] | None = None
+    why: Why | UnsetType = UNSET
+
+
+class Similar(Pin, frozen=True):
+    """A Pin near another; `similarity` is the inner product of their vectors."""
+
+    similarity: float
+
+
+class RankedDocument(msgspec.Struct, frozen=True, gc=False):
+    """A document in an answer, graded as Pins are; `index` is its place among those asked about, from 0."""
+
+    index: int
+    level: int
+    expected_level: float
+    probabilities: tuple[float, ...]
+
+
+def first(distribution: np.ndarray, k: int) -> np.ndarray:
+    """Which rows are among the first `k`, in any order: more than `k` of them where equal ones are on the edge."""
+    expected = rounded(distribution)
+    if not 0 < k < len(expected):
+        return np.arange(len(expected))
+    return np.flatnonzero(expected >= np.partition(expected, -k)[-k])
+
+
+def ordered(distribution: np.ndarray, most: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows are the first `most`, in order, and those rows."""
+    order = np.argsort(-rounded(distribution), kind="stable")[:most]
+    return order, distribution[order]
+
+
+def rounded(distribution: np.ndarray) -> np.ndarray:
+    """Expected levels, rounded so that the last bits decide no order."""
+    return expected_level(distribution).astype(np.float64).round(DECIMALS)
+
+
+def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """Highest expected level first, equal ones by pin_id."""
+    return sorted(ranked, key=lambda r: (-(r.expected_level or 0), r.pin_id))
+
+
+def grades(distribution: np.ndarray) -> list[dict[str, Any]]:
+    """What a grade consists of, for each row."""
+    return [dict(zip(("level", "expected_level", "probabilities"), graded)) for graded in zip(*told(distribution))]
+
+
+def told(distribution: np.ndarray) -> tuple[list[int], list[float], list[tuple[float, ...]]]:
+    """Most probable and expected levels, and probabilities, of each row."""
+    rows = distribution.astype(np.float64).round(DECIMALS).tolist()
+    return (distribution.argmax(axis=1) + 1).tolist(), rounded(distribution).tolist(), list(map(tuple, rows))
