@@ -221,12 +221,12 @@ def _endless(requests: Sequence[bytes]) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def service(workspace: Path, workers: int) -> Iterator[Servers]:
+def service(workspace: Path, workers: int, affinity: bool = False) -> Iterator[Servers]:
     """`limbeck serve` as anybody starts it; when all its workers listen, how long that took is printed."""
     command = [sys.executable, "-m", "limbeck", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [*command, "--workers", str(workers)],
+        [*command, "--workers", str(workers), *(["--affinity"] if affinity else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -296,7 +296,7 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
     if asked.floor:
         for kind, requests in kinds.items():
             print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
-    with copied(workspace, asked.live) as served, service(served, asked.workers) as servers:
+    with copied(workspace, asked.live) as served, service(served, asked.workers, asked.affinity) as servers:
         await change(servers, changes(ws, asked.live))
         for kind, requests in kinds.items():
             await closed(servers, requests[:WARMING], 4, min(5.0, asked.seconds))  # caches and maps are warm after it
@@ -314,6 +314,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workspaces", type=Path, nargs="*")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--affinity", action="store_true", help="each worker stays on a core of its own")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--candidates", type=int, default=1_000)

@@ -186,6 +186,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that answer, of one thread each: one a core.")] = None,
+    affinity: Annotated[
+        bool | None, typer.Option(help="Let each of several workers stay on a core of its own.")
+    ] = None,
     beside: Annotated[
         list[Path] | None, typer.Option(help="Another run to compare with on the page: its recipe or workspace.")
     ] = None,
@@ -203,7 +206,7 @@ def serve(
         raise InputError("nothing to serve", remedy="Give a recipe, or --workspace")
     settings = read(recipe).serve if recipe else Serve()
     ws = _open(recipe, workspace)[1] if recipe else Workspace(Path(workspace or "."))
-    given: dict[str, Any] = {"host": host, "port": port, "workers": workers}
+    given: dict[str, Any] = {"host": host, "port": port, "workers": workers, "affinity": affinity}
     settings = dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
     others = [_beside(path)[1] for path in beside or ()]
     run_app(ws, settings, beside=others)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
     observed.key(settings)  # refused before anything is loaded
     if settings.workers < 1:
         raise InputError(f"serve.workers is {settings.workers}", remedy="At least one has to answer")
+    if settings.affinity and not hasattr(os, "sched_setaffinity"):
+        raise InputError("serve.affinity: this system lets no process choose its cores", remedy="Leave it out")
     if settings.workers == 1:
         _load(ws, settings, text, beside, functools.partial(_alone, settings))
         return
@@ -46,7 +49,8 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
         load = functools.partial(_load, ws, settings, text, beside)
         said = functools.partial(_say_ready, listening.address(settings.host, kept))
         found = dataclasses.replace(settings, port=kept.getsockname()[1])
-        workers.together(settings.workers, lambda worker: load(functools.partial(_among, found, worker), worker), said)
+        work = lambda worker: load(functools.partial(_among, found, worker), worker)  # noqa: E731
+        workers.together(settings.workers, work, said, settings.affinity)
 
 
 def _load(

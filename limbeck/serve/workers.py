@@ -58,14 +58,15 @@ class _Post:
 Work = Callable[[Worker], None]
 
 
-def together(count: int, work: Work, ready: Callable[[int], None]) -> None:
+def together(count: int, work: Work, ready: Callable[[int], None], affinity: bool = False) -> None:
     """Let so many workers `work` until SIGTERM or Ctrl-C; each then ends as a single one would.
 
     The first begins alone, so that what is wrong is said once, and what is compiled late is compiled once. `ready` is
-    told how many Pins there are when all of them answer. `SystemExit` where the first cannot begin.
+    told how many Pins there are when all of them answer. With `affinity`, each stays on one of the cores that this
+    process may use, in turn. `SystemExit` where the first cannot begin.
     """
     with _folder() as folder:
-        _Crew(count, work, folder).run(ready)
+        _Crew(count, work, folder, affinity).run(ready)
 
 
 @contextmanager
@@ -81,9 +82,9 @@ def _folder() -> Iterator[Path]:
 class _Crew:
     """The workers, as the process sees them that started them."""
 
-    def __init__(self, count: int, work: Work, folder: Path) -> None:
+    def __init__(self, count: int, work: Work, folder: Path, affinity: bool) -> None:
         self._posts = [_Post(number) for number in range(count)]
-        self._work, self._folder, self._stopping = work, folder, False
+        self._work, self._folder, self._affinity, self._stopping = work, folder, affinity, False
         self._told_first = self._told_again = 0.0  # when they were told to stop
         self._told, self._tell = os.pipe()
         self._watched, self._alive = os.pipe()  # the other end closes with this process
@@ -118,6 +119,8 @@ class _Crew:
             threading.Thread(target=_end_with, args=(self._watched,), daemon=True).start()
             os.environ.setdefault("OMP_NUM_THREADS", "1")
             threadpool_limits(1)
+            if self._affinity:
+                _stay_on_core(post.number)
             worker = Worker(post.number, self._folder, self._tell)
             ending.leave(lambda: ending.told(lambda: self._work(worker)))
 
@@ -163,6 +166,12 @@ class _Crew:
         for post in self._posts:
             if post.process:
                 os.kill(post.process, number)
+
+
+def _stay_on_core(number: int) -> None:
+    """Let this process, and every thread that it starts, run on one core: on this one of those that it may use."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
 def _end_with(watched: int) -> None:

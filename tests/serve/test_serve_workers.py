@@ -30,7 +30,7 @@ def started(*arguments):
 @pytest.fixture(scope="module")
 def served(workspace):
     """A running service: its process and its address."""
-    process = started("--workspace", workspace.root, "--port", 0, "--workers", WORKERS)
+    process = started("--workspace", workspace.root, "--port", 0, "--workers", WORKERS, "--affinity")
     try:
         said = json.loads(process.stdout.readline())
         assert (said["event"], said["pins"]) == ("ready", 50)
@@ -103,6 +103,19 @@ def test_one_that_is_killed_is_started_again_while_the_others_answer(served):
         answered += 1
     assert before[1] in children(process)
     assert httpx.get(f"{url}readyz", timeout=PATIENCE).json()["status"] == "ready"
+
+
+def test_each_worker_stays_on_a_core_of_its_own_where_there_are_enough(served):
+    process, _ = served
+    cores = [os.sched_getaffinity(pid) for pid in children(process)]
+    assert [len(some) for some in cores] == [1] * WORKERS
+    assert len(set().union(*cores)) == min(WORKERS, len(os.sched_getaffinity(process.pid)))
+
+
+def test_a_system_without_affinity_is_named(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "sched_setaffinity")
+    with pytest.raises(InputError, match=r"serve\.affinity"):
+        running.run(Workspace(tmp_path), Serve(workers=2, affinity=True))
 
 
 def test_workers_end_with_the_process_that_started_them(served):
