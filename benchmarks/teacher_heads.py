@@ -38,7 +38,8 @@ from limbeck.teacher.grade import TeacherGrader
 from limbeck.workspace import Workspace, digest_of
 
 HEADS, TARGETS = ("softmax", "ordinal"), ("levels", "raters")
-ARMS = [(head, target) for head in HEADS for target in TARGETS]
+Arm = tuple[str, str]
+ARMS: list[Arm] = [(head, target) for head in HEADS for target in TARGETS]
 MEASURED = ("spearman", "ndcg@20", "accuracy", "off_by_one", "kappa", "log_loss", "rps", "calibration")
 PANEL = 3  # raters of a pair
 RECIPE = Path(__file__).parent.parent / "recipes" / "homedepot.toml"
@@ -51,7 +52,10 @@ def main() -> None:
         parser.add_argument(f"--{part}", type=int, help=f"about so many {part} pairs; all without")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=float)
+    names = ["-".join(arm) for arm in ARMS]
+    parser.add_argument("--arms", nargs="+", choices=names, default=names, help="the first is what others are less of")
     given = parser.parse_args()
+    arms = [arm for name in given.arms for arm in ARMS if "-".join(arm) == name]
     recipe = read(RECIPE)
     teacher = dataclasses.replace(recipe.teacher, epochs=given.epochs or recipe.teacher.epochs)
     recipe = dataclasses.replace(recipe, teacher=teacher)
@@ -60,9 +64,9 @@ def main() -> None:
     grades = {
         (arm, seed): graded(recipe, parts, arm, seed, given.out / f"{arm[0]}-{arm[1]}-{seed}")
         for seed in range(given.seeds)
-        for arm in ARMS
+        for arm in arms
     }
-    report(parts["test"], grades, given.seeds)
+    report(parts["test"], grades, arms, given.seeds)
 
 
 def read_parts(recipe: Recipe, out: Path, wanted: dict[str, int | None]) -> dict[str, pa.Table]:
@@ -113,7 +117,7 @@ def some_queries(rows: pa.Table, about: int | None) -> pa.Table:
     return rows.filter(pc.is_in(rows.column("query"), pa.array(taken)))
 
 
-def graded(recipe: Recipe, parts: dict[str, pa.Table], arm: tuple[str, str], seed: int, folder: Path) -> np.ndarray:
+def graded(recipe: Recipe, parts: dict[str, pa.Table], arm: Arm, seed: int, folder: Path) -> np.ndarray:
     """What the arm's teacher answers to the test pairs."""
     done = folder / "grades.parquet"
     if not done.exists():
@@ -132,29 +136,30 @@ def graded(recipe: Recipe, parts: dict[str, pa.Table], arm: tuple[str, str], see
     return from_columns(pq.read_table(done))
 
 
-def report(truth: pa.Table, grades: dict[tuple[tuple[str, str], int], np.ndarray], seeds: int) -> None:
-    """Print, as Markdown, every arm's figures and those of the others less the first arm's."""
+def report(truth: pa.Table, grades: dict[tuple[Arm, int], np.ndarray], arms: list[Arm], seeds: int) -> None:
+    """Print, as Markdown, every arm's figures, those of the others less the first arm's, and of heads taught alike."""
     order = canonical_order(truth)
     named = {f"{arm} {seed}": answers for (arm, seed), answers in grades.items()}
     comparer = Comparer(from_truth(truth.take(pa.array(order))), ordered_grades(named, order), MEASURED)
     comparer.resample(2_000, 0)
 
-    def mean(arm: tuple[str, str], metric: str) -> tuple[float, np.ndarray]:
+    def mean(arm: Arm, metric: str) -> tuple[float, np.ndarray]:
         runs = [f"{arm} {seed}" for seed in range(seeds)]
         drawn = np.mean([comparer.resampled[run][metric] for run in runs], axis=0)
         return float(np.mean([comparer.values[run][metric] for run in runs])), drawn
 
     header = "| | " + " | ".join(METRICS[m].label for m in MEASURED) + " |\n|---" + "|---" * len(MEASURED) + "|"
     lines = [header]
-    for arm in ARMS:
+    for arm in arms:
         cells = [cell(estimate(*mean(arm, m), 0.95)) for m in MEASURED]
         lines.append(f"| {arm[0]}, {arm[1]} | " + " | ".join(cells) + " |")
     lines += ["", header]
-    for arm in ARMS[1:]:
-        pairs = [(mean(arm, m), mean(ARMS[0], m)) for m in MEASURED]
+    alike = [(a, b) for a in arms for b in arms if a[1] == b[1] and (a[0], b[0]) == ("ordinal", "softmax")]
+    for arm, other in dict.fromkeys([*((arm, arms[0]) for arm in arms[1:]), *alike]):
+        pairs = [(mean(arm, m), mean(other, m)) for m in MEASURED]
         cells = [cell(estimate(a[0] - b[0], a[1] - b[1], 0.95), "+") for a, b in pairs]
-        lines.append(f"| {arm[0]}, {arm[1]} less {ARMS[0][0]}, {ARMS[0][1]} | " + " | ".join(cells) + " |")
-    for arm in ARMS:
+        lines.append(f"| {', '.join(arm)} less {', '.join(other)} | " + " | ".join(cells) + " |")
+    for arm in arms:
         by_seed = [comparer.values[f"{arm} {seed}"]["spearman"] for seed in range(seeds)]
         lines.append(f"Spearman of {arm[0]}, {arm[1]} by seed: " + ", ".join(f"{v:.4f}" for v in by_seed))
     print("\n".join(lines))
