@@ -149,8 +149,9 @@ def _section(table: Table, picture: str | None) -> Iterator[str]:
     yield f"{table.question} **In the paper:** {table.claim}\n"
     if picture is not None:
         yield f"![{METRICS[table.headline].label}, {table.title.lower()}]({picture})\n"
-    yield from _lines(table)
-    yield ""
+    if table.rows:
+        yield from _lines(table)
+        yield ""
     yield from (f"- {sentence}" for sentence in (*findings(table), *table.remarks))
     yield "\n| the paper's own figures | | found in |\n|---|---|---|"
     yield from (f"| {q.what} | {q.figure or BLANK} | {q.source} |" for q in table.paper)

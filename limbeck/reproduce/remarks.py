@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from limbeck import assembly, lineup
 from limbeck.measure import reproduction, wording
 from limbeck.measure.reproduction import Row
+from limbeck.reproduce import variants
 from limbeck.settings import Recipe
 from limbeck.workspace import Workspace
 
@@ -67,6 +68,9 @@ def _amounts(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str
 
 
 def _segments(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str]:
+    if not rows:
+        yield "All pairs are of one language and one country: there is nothing to set side by side."
+        return
     yield "The student's gain is over the baseline, in the same pairs; labels are counted that the teacher learnt from."
     if recipe.teacher.backbone.startswith("all-MiniLM"):
         yield "The backbone read English alone before: where nobody labelled, it knows the words that languages share."
@@ -77,6 +81,10 @@ def _signals(recipe: Recipe, ws: Workspace, rows: Sequence[Row]) -> Iterator[str
         "The student learns the levels of people and of the teacher, which reads texts alone: what users did can only "
         "help as far as it tells of the level. Each signal's loss is measured with all the others still there."
     )
+    measured = {row.name for row in rows}
+    missing = [variant.label for variant in variants.signals(recipe) if f"without {variant.label}" not in measured]
+    if missing:
+        yield f"Of what could be left out, this workspace has nothing of: {', '.join(missing)}."
 
 
 Remarks = Callable[[Recipe, Workspace, Sequence[Row]], Iterator[str]]
