@@ -126,7 +126,7 @@ def size(recipe: Recipe, ws: Workspace) -> str:
     """What the tables were measured on, in words."""
     rows = {name: ws.manifest(name).rows for name in ("pins", "impressions", "judgments", "heldout") if ws.has(name)}
     counted = ", ".join(f"{number:,} {name}" for name, number in rows.items())
-    where = f"the generated world of seed {recipe.seed}" if recipe.world else "the recipe's own tables"
+    where = f"the generated world of seed {recipe.seed}" if recipe.world else f"the tables of {recipe.name}"
     taught, learnt = (f"{n:g} epoch{'s' * (n != 1)}" for n in (recipe.teacher.epochs, recipe.student.epochs))
     models = f"teacher {recipe.teacher.backbone}, {taught}; student, {learnt}"
     return f"{where}: {counted}; {models}; {recipe.labels.per_human_label} teacher labels per human label"
