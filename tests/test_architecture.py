@@ -45,7 +45,7 @@ STAGES = {
     "signals": {"captions", "text"},
     "student": {"inference", "signals", "text"},
     "index": {"student", "signals", "text"},
-    "live": {"index", "signals"},
+    "live": {"index", "signals", "student"},
     "serve": {"index", "live", "student", "teacher", "signals", "text"},
     "measure": set(),
     "judge": set(),
