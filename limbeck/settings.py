@@ -162,7 +162,7 @@ class Teacher:
     warmup: float = 0.1
     dropout: float = 0.1
     tokens_per_batch: int = 2_500
-    head: Literal["softmax", "ordinal"] = "softmax"
+    head: Literal["softmax", "ordinal"] = "ordinal"  # which is better: docs/heads.md
     raters_distribution: bool = True
     gradient_checkpointing: bool = False
     lora: Lora | None = None

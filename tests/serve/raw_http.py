@@ -48,7 +48,7 @@ def mutated(chance):
     """A request with some bytes changed, gone, doubled or put in."""
     data = bytearray(whole(chance))
     for _ in range(chance.randint(1, 6)):
-        place = chance.randrange(len(data))
+        place = chance.randint(0, len(data))
         some = chance.choice(
             (b"", bytes([chance.randrange(256)]), b"\r\n", b"\0", data[place:] + data[:9], b"\xff" * 300)
         )
