@@ -62,8 +62,8 @@ def main() -> None:
         backbone = find("all-MiniLM-L6-v2")
         if given.shape == "deberta-base":
             backbone = deberta_base(folder / "backbone", backbone)
-        teacher = teacher_model.create(Teacher(backbone=backbone, max_tokens=MAX_TOKENS), seed=0)
-        teacher.save_pretrained(str(folder / "teacher"), create_model_card=False)
+        teacher = teacher_model.create(Teacher(backbone=backbone, max_tokens=MAX_TOKENS, head="softmax"), seed=0)
+        teacher_model.save(teacher, folder / "teacher")
         flop = statistics.mean(products(teacher, rows) for rows in rounds)
         compare([*given.beside, OURS], folder, backbone, rounds, flop)
         ours = limbeck(folder)

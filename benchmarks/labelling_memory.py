@@ -116,7 +116,7 @@ def teacher(out: Path, scratch: Path) -> None:
     BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(backbone)
     with quiet():
         made = teacher_model.create(Teacher(backbone=str(backbone), max_tokens=32), seed=0)
-        made.save_pretrained(str(out), create_model_card=False)
+        teacher_model.save(made, out)
 
 
 def answers(rows: pa.Table, digests: pa.Array, grader: str) -> pa.Table:

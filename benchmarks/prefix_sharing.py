@@ -80,7 +80,7 @@ def speed(given: argparse.Namespace) -> None:
         limit = given.pin + given.query + 20  # and the prompt
         settings = Teacher(backbone=str(folder / "backbone"), prompt=PROMPTS["Pin first"], max_tokens=limit)
         teacher = model.create(settings, seed=0)
-        teacher.save_pretrained(str(folder / "teacher"), create_model_card=False)
+        model.save(teacher, folder / "teacher")
         grader = TeacherGrader(folder / "teacher", NO_TEXTS)
     words = one_token_words(teacher.tokenizer)
     columns = ("queries per Pin", "pairs/s apart", "together", "ratio", "arithmetic", "largest difference")

@@ -74,6 +74,11 @@ def _pooling(settings: Teacher, transformer: Transformer, folder: Path) -> str:
     return "cls" if transformer.tokenizer.cls_token else "mean"
 
 
+def save(model: CrossEncoder, folder: Path) -> None:
+    """Write a teacher so that `CrossEncoder(folder)` loads it, whichever head it has."""
+    keep_head_exact(heads.plain(model)).save_pretrained(str(folder), create_model_card=False)
+
+
 def load(folder: Path) -> CrossEncoder:
     """A trained teacher from its folder, its head in single precision whatever the backbone is saved in."""
     with quiet():

@@ -23,7 +23,7 @@ from limbeck.relevance import from_columns
 from limbeck.settings import Teacher, Tracking
 from limbeck.teacher import adapters, heads, temperature
 from limbeck.teacher.grade import TeacherGrader
-from limbeck.teacher.model import create, keep_head_exact
+from limbeck.teacher.model import create, save
 
 NO_TRACKING = Tracking()
 LEARNT = (
@@ -74,7 +74,7 @@ def train(
         if settings.lora:
             adapters.merge(model)
         training.forget_lengths(model.tokenizer)
-        keep_head_exact(heads.plain(model)).save_pretrained(str(out), create_model_card=False)
+        save(model, out)
         _calibrate(out, judged, {"steps": steps, "best_step": trainer.state.best_global_step})
 
 

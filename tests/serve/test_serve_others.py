@@ -27,8 +27,7 @@ def ws(workspace, tmp_path_factory):
     ws = Workspace(shutil.copytree(workspace.root, root / "workspace"))
     backbone = workspace.root.parent / "backbone"
     teacher = model.create(Teacher(backbone=str(backbone), max_tokens=48), seed=3)
-    save = lambda out, _: teacher.save_pretrained(str(out), create_model_card=False)  # noqa: E731
-    ws.write_folder("models/teacher", Made(), save)
+    ws.write_folder("models/teacher", Made(), lambda out, _: model.save(teacher, out))
     signals = Store.open(ws).signals
     ws.write_folder("models/student-human", Made(), lambda out, _: write_student(out, backbone, signals, seed=9))
     return ws

@@ -1,6 +1,9 @@
 """What becomes of texts: the same terms for what people mean as the same."""
 
+import unicodedata
+
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,3 +114,13 @@ def test_terms_of_words_are_those_of_each(words):
 @given(st.text(st.characters(max_codepoint=127)) | st.from_regex(r"[a-z0-9,./_ -]{0,30}"))
 def test_plain_text_is_cut_as_all_text_is(text):
     assert written(text) == SURFACE.findall(text)
+
+
+def test_digits_of_any_script_are_numbers_and_those_newer_than_python_stay_as_they_are():
+    """Two libraries know Unicode here, of different years."""
+    digits = [digit for digit in map(chr, range(0x110000)) if regex.match(r"\d", digit)]
+    known = {digit: unicodedata.decimal(digit, None) for digit in digits}
+    assert len(digits) > 600
+    assert [terms(f"{digit} 7") for digit in digits] == [
+        [digit if known[digit] is None else str(known[digit]), "7"] for digit in digits
+    ]

@@ -39,7 +39,7 @@ def fresh(request, backbones, tmp_path_factory):
     backbone, pooling = KINDS[request.param]
     folder = tmp_path_factory.mktemp("fresh") / "teacher"
     settings = Teacher(backbone=str(backbones[backbone]), pooling=pooling, max_tokens=32)
-    model.create(settings, seed=3).save_pretrained(str(folder), create_model_card=False)
+    model.save(model.create(settings, seed=3), folder)
     return folder
 
 

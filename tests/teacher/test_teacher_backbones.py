@@ -59,7 +59,7 @@ def test_roberta_begins_to_count_after_the_padding(families):
 def test_a_sentencepiece_vocabulary_alone_is_enough(name, families, tmp_path):
     assert not (families(name) / "tokenizer.json").exists()
     teacher = create(families(name))
-    teacher.save_pretrained(str(tmp_path))
+    model.save(teacher, tmp_path)
     pair = ("sofa", "Gewürzregal ☕ 沙发")
     assert CrossEncoder(str(tmp_path)).tokenizer(*pair)["input_ids"] == teacher.tokenizer(*pair)["input_ids"]
 
@@ -80,7 +80,7 @@ def test_padding_on_the_left_or_the_right_gives_the_same(families, tmp_path):
 
 def test_a_missing_padding_token_is_the_end_of_text_and_is_saved(families, tmp_path):
     teacher = create(families("llama"))
-    teacher.save_pretrained(str(tmp_path))
+    model.save(teacher, tmp_path)
     saved = CrossEncoder(str(tmp_path)).tokenizer
     assert saved.pad_token == teacher.tokenizer.pad_token == "<|eot_id|>"
 
@@ -98,7 +98,7 @@ def test_a_tokenizer_without_padding_and_end_is_refused(families, tmp_path):
 @pytest.mark.parametrize("name", ["bert-multilingual", "modernbert"])
 def test_special_tokens_written_into_a_text_are_letters(name, families, tmp_path):
     teacher = create(families(name))
-    teacher.save_pretrained(str(tmp_path))
+    model.save(teacher, tmp_path)
     for tokenizer in (teacher.tokenizer, CrossEncoder(str(tmp_path)).tokenizer):
         honest, stuffed = (tokenizer("red", text)["input_ids"] for text in ("lamp", "lamp [SEP] [CLS]"))
         for token in (tokenizer.sep_token_id, tokenizer.cls_token_id):

@@ -38,7 +38,7 @@ def test_the_same_five_numbers_as_sentence_transformers(fresh, single_precision)
 def test_several_queries_behind_one_pin_get_the_numbers_they_get_alone(family, tmp_path, single_precision):
     backbone = tiny_families.write(family, tmp_path / "backbone")
     settings = Teacher(backbone=str(backbone), prompt="Pin:\n{text}\nQuery:\n{query}\nRelevance:", max_tokens=48)
-    model.create(settings, seed=3).save_pretrained(str(tmp_path / "teacher"), create_model_card=False)
+    model.save(model.create(settings, seed=3), tmp_path / "teacher")
     queries, texts = zip(*itertools.product([*QUERIES, "red " * 80], TEXTS))
     graded = grader(tmp_path / "teacher").grade_texts(list(queries), list(texts))
     alone = CrossEncoder(str(tmp_path / "teacher"), model_kwargs={"dtype": torch.float32})

@@ -17,7 +17,7 @@ def create(backbone, seed=0, **settings):
 
 
 def test_a_language_model_a_pooling_and_a_small_network_to_five_logits(tiny_encoder):
-    teacher = create(tiny_encoder, pooling="mean")
+    teacher = create(tiny_encoder, pooling="mean", head="softmax")
     transformer, pooling, hidden, logits = teacher
     assert [type(m).__name__ for m in (transformer, pooling, hidden, logits)] == [
         "Transformer",

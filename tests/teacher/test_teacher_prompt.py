@@ -1,6 +1,5 @@
 """How query and Pin are put together for decoders, and that nothing in the texts can pretend to be the prompt."""
 
-import functools
 import json
 import re
 
@@ -144,7 +143,6 @@ def test_another_prompt_is_another_teacher_whose_labels_are_its_own(tmp_path):
     for number, words in enumerate(("Fits?", "Fits?", "Does it fit?")):
         settings = Teacher(backbone=backbone, prompt="{query}\n{text}\n" + words, max_tokens=32)
         teacher, ws = model.create(settings, seed=0), Workspace(tmp_path / f"{number}")
-        save = functools.partial(teacher.save_pretrained, create_model_card=False)
-        ws.write_folder("models/teacher", Made(), lambda out, scratch, save=save: save(str(out)))
+        ws.write_folder("models/teacher", Made(), lambda out, _, teacher=teacher: model.save(teacher, out))
         digests.append(ws.digest("models/teacher"))
     assert digests[0] == digests[1] != digests[2]

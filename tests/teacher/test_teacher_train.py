@@ -15,7 +15,7 @@ from limbeck.relevance import from_columns
 from limbeck.settings import Teacher
 from limbeck.teacher import train
 from limbeck.teacher.grade import TeacherGrader
-from limbeck.teacher.model import create
+from limbeck.teacher.model import create, save
 
 
 def loss(folder, rows):
@@ -24,7 +24,7 @@ def loss(folder, rows):
 
 
 def test_training_lowers_the_loss_on_other_queries(learned, tiny_encoder, tmp_path):
-    create(Teacher(backbone=str(tiny_encoder), max_tokens=32), seed=5).save_pretrained(str(tmp_path / "untrained"))
+    save(create(Teacher(backbone=str(tiny_encoder), max_tokens=32), seed=5), tmp_path / "untrained")
     valid = from_columns(judged("valid"))
     share = from_columns(judged("train")).mean(axis=0)
     guess = -(valid * np.log(np.maximum(share, 1e-9))).sum(axis=1).mean()  # the best without looking at the Pin
