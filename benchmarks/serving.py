@@ -21,6 +21,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -311,6 +312,7 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
 
 def main() -> None:
     """Measure each workspace in turn."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is ended, too
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workspaces", type=Path, nargs="*")
     parser.add_argument("--workers", type=int, default=1)

@@ -18,6 +18,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -245,6 +246,7 @@ async def soak(root: Path, asked: argparse.Namespace) -> Tally:
 
 def main() -> None:
     """Say what came of it; exit with 1 where an answer was wrong or memory grew by 5 % or more."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is ended, too
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--requests", type=int, default=1_000_000)

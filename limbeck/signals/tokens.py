@@ -20,9 +20,7 @@ SURFACE = regex.compile(rf"{UNSPACED}+|{_NUMBER}|{_WORD}")
 _PLAIN = re.compile(rf"{_NUMBER}|[A-Za-z]+", re.ASCII)  # the same in ASCII, in a third of the time
 _STARTS_UNSPACED = regex.compile(UNSPACED)
 _HAN = regex.compile(r"\p{Han}")
-_OTHER_DIGIT = re.compile(
-    r"(?![0-9])\d"
-)  # by re, which knows the digits that unicodedata knows; regex knows newer ones
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")  # re knows the digits that unicodedata knows, regex newer ones
 _VULGAR = regex.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")  # "1½" is not "11/2"
 # Accents, which NFKD sets apart, and the vowel points and tatweel that Hebrew and Arabic are mostly written without.
 _MARKS = regex.compile("[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670]+")
