@@ -23,7 +23,7 @@ HASTY = {"contrary": True, "epochs": 4.2}
 TRAININGS = {
     "teacher": (toy_trainings.teacher, {}),
     "contrary teacher": (toy_trainings.teacher, {**HASTY, "learning_rate": 1e-2}),
-    "contrary ordinal teacher": (toy_trainings.teacher, {**HASTY, "learning_rate": 1e-2, "head": "ordinal"}),
+    "contrary softmax teacher": (toy_trainings.teacher, {**HASTY, "learning_rate": 1e-2, "head": "softmax"}),
     "adaptation": (toy_trainings.adaptation, {}),
     "projection": (toy_trainings.student, {"tune": "projection"}),
     "contrary projection": (
@@ -47,7 +47,7 @@ CASES = [
     longer("teacher", "writing the third checkpoint"),
     longer("teacher", "after the last step"),
     longer("contrary teacher", "after the last step"),
-    longer("contrary ordinal teacher", "in the last epoch"),
+    longer("contrary softmax teacher", "in the last epoch"),
     longer("adaptation", "in the first epoch"),
     longer("adaptation", "writing the third checkpoint"),
     ("projection", "in the first epoch"),

@@ -10,9 +10,9 @@ import msgspec
 from limbeck.relevance import LEVELS
 
 Distribution = tuple[float, float, float, float, float]
-_LEVEL = re.compile(
-    r"\W*([1-5])(?![0-9])(?!\s*[.,/\-–]\s*[0-9])"
-)  # "5", " 5", "**5**", "5." but no "15", "3.5" or "1-5"
+_LEVEL = re.compile(  # "5", " 5", "**5**", "5." but no "15", "-1", "3.5", "1-5", "4 of 10" or "1 or 5"
+    r"\W*(?<![\-−–])([1-5])(?![0-9])(?!\s*(?:[.,/\-–]\s*[0-9]|(?:out\s+)?of\b|or\b|to\b))"
+)
 _SPELLED = re.compile(r"\W*([1-5])\W*")
 _SIGNS = re.compile(r"\W*")
 MOST_SHOWN = 60

@@ -32,7 +32,22 @@ def test_the_level_may_come_after_blanks_and_signs():
 
 
 @pytest.mark.parametrize(
-    "parts", [["1", "5"], ["15"], ["3", ".", "5"], ["3", ".5"], ["1", "-", "5"], ["4", "/5"], ["7"], ["0"]]
+    "parts",
+    [
+        ["1", "5"],
+        ["15"],
+        ["3", ".", "5"],
+        ["3", ".5"],
+        ["1", "-", "5"],
+        ["4", "/5"],
+        ["7"],
+        ["0"],
+        ["-", "1"],
+        ["4", " of", " 10"],
+        ["4", " out", " of", " 10"],
+        ["1", " or", " 5"],
+        ["2", " to", " 3"],
+    ],
 )
 def test_numbers_that_are_no_level(parts):
     with pytest.raises(UnansweredError, match="no level from 1 to 5"):

@@ -33,6 +33,7 @@ EXPECTED = {  # by recipe: how it pools, and the class of the backbone that is s
 # The longer checks have the families that are much like another one here.
 SIBLINGS = {"t5", "deberta", "mdeberta", "xlm-roberta", "modernbert", "qwen"}
 PAIRS = [("red", "a red sofa"), ("blue lamp", "lamp " * 50), ("sofa", ""), ("Gewürzregal", "ソファ ☕ [SEP] </s> cosy")]
+SOFTMAX = {"mt5"}  # has the paper's head, the others the default
 TINY = {"max_tokens": 48, "tokens_per_batch": 800, "epochs": 1.0, "learning_rate": 5e-3}
 
 torch.set_num_threads(1)
@@ -45,6 +46,7 @@ def taught(request, tmp_path_factory):
     backbone = tiny_families.write(request.param, folder / "backbone")
     teacher = recipe_file.read(RECIPES / f"{request.param}.toml").teacher
     teacher = dataclasses.replace(teacher, backbone=str(backbone), **TINY)
+    teacher = dataclasses.replace(teacher, head="softmax" if request.param in SOFTMAX else teacher.head)
     (folder / "scratch").mkdir()
     tables = {part: judged(part) for part in ("train", "valid")}
     train.train(tables, teacher, 5, folder / "teacher", folder / "scratch")

@@ -9,13 +9,13 @@ import torch
 import toy_trainings
 from toy_task import judged, pins
 
-from limbeck import progress
+from limbeck import progress, training
 from limbeck.errors import InputError
 from limbeck.relevance import from_columns
 from limbeck.settings import Teacher
 from limbeck.teacher import train
 from limbeck.teacher.grade import TeacherGrader
-from limbeck.teacher.model import create, save
+from limbeck.teacher.model import create, load, save
 
 
 def loss(folder, rows):
@@ -29,6 +29,17 @@ def test_training_lowers_the_loss_on_other_queries(learned, tiny_encoder, tmp_pa
     share = from_columns(judged("train")).mean(axis=0)
     guess = -(valid * np.log(np.maximum(share, 1e-9))).sum(axis=1).mean()  # the best without looking at the Pin
     assert loss(learned, judged("valid")) < 0.7 * guess < guess < loss(tmp_path / "untrained", judged("valid"))
+
+
+@pytest.mark.parametrize("head", ["softmax", "ordinal"])
+def test_mixed_precision_learns_as_well_and_saves_single_precision(head, tiny_encoder, tmp_path, monkeypatch):
+    """As on processors that multiply in bfloat16; elsewhere it is slow, and the same."""
+    monkeypatch.setattr(training, "bf16", lambda: True)
+    toy_trainings.teacher(tiny_encoder, tmp_path / "out", tmp_path / "scratch", epochs=8, dropout=0.0, head=head)
+    valid = from_columns(judged("valid"))
+    same = np.broadcast_to(from_columns(judged("train")).mean(axis=0), valid.shape)
+    assert loss(tmp_path / "out", judged("valid")) < -(valid * np.log(np.maximum(same, 1e-9))).sum(axis=1).mean()
+    assert {p.dtype for p in load(tmp_path / "out").parameters()} == {torch.float32}
 
 
 @pytest.fixture
