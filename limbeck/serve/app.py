@@ -131,9 +131,12 @@ class Service:
         return http.answer({"status": "ok"})
 
     async def readyz(self, request: Request) -> Response:
-        """Whether the index is loaded: it is, or there would be no service."""
-        ranker, refused = self._versions.ranker, self._versions.refused
-        return http.answer({"status": "ready", "model": ranker.model, "pins": len(ranker), "refused": refused})
+        """Whether the index is loaded, which it is, or there would be no service; and that nothing of it is damaged."""
+        ranker, refused, damaged = self._versions.ranker, self._versions.refused, self._versions.damaged
+        said = {"model": ranker.model, "pins": len(ranker), "refused": refused}
+        if damaged:
+            return http.answer({"status": "damaged", "damaged": damaged, **said}, 503)
+        return http.answer({"status": "ready", **said})
 
     async def metrics(self, request: Request) -> Response:
         """Counts and times since the service began."""

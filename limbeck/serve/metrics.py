@@ -32,7 +32,10 @@ class Metrics:
         self.degraded = Counter(
             "limbeck_degraded", "Answers made with less work than usual", ["reason"], registry=self._registry
         )
-        self.swaps = Counter("limbeck_swaps", "Newer versions, taken or refused", ["outcome"], registry=self._registry)
+        self.swaps = Counter(
+            "limbeck_swaps", "Newer versions, taken or refused; the one that answers, damaged", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -78,7 +78,7 @@ OPERATIONS = (
         "get", "/compare", "A page: two rankers side by side", CompareRequest, None, {"q": "red sofa"}, "text/html"
     ),
     Operation("get", "/healthz", "Whether the process answers"),
-    Operation("get", "/readyz", "The student, how many Pins the index has, and why a newer version was refused"),
+    Operation("get", "/readyz", "The student, how many Pins there are, and what was refused; 503: a file is damaged"),
     Operation("get", "/metrics", "Counts and times for Prometheus", kind="text/plain"),
     Operation("get", "/images/{path}", "A Pin's picture", example={"path": "81/x81.png"}, kind="image/*"),
     Operation("get", "/openapi.json", "This document"),

@@ -24,7 +24,7 @@ from limbeck.serve.metrics import Metrics
 from limbeck.serve.others import Others
 from limbeck.serve.ranker import Ranker
 from limbeck.serve.shared import Remote, RemoteCache
-from limbeck.serve.versions import Versions
+from limbeck.serve.versions import Versions, verify
 from limbeck.serve.workers import Worker
 from limbeck.settings import Serve, Text
 from limbeck.workspace import Workspace
@@ -62,6 +62,8 @@ def _load(
     worker: Worker | None = None,
 ) -> None:
     """Open all that one process answers from, and let it `serve`."""
+    if worker and worker.again:  # what the others may have refused does not come back by the one that ended
+        verify(ws)
     metrics = Metrics(functools.partial(gathered.text, worker)) if worker else Metrics()
     compared = _compared(beside)
     engine, journal = engines.connect(settings), Journal(ws.root)
@@ -147,9 +149,9 @@ def _watched(versions: Versions, settings: Serve, metrics: Metrics) -> Iterator[
 
     def heard(outcome: str, said: str) -> None:
         metrics.swaps.labels(outcome).inc()
-        observed.log.info(json.dumps({"version": outcome, "reason" if outcome == "refused" else "model": said}))
+        observed.log.info(json.dumps({"version": outcome, "model" if outcome == "taken" else "reason": said}))
 
-    stop = versions.watch(settings.look_seconds, heard) if settings.look_seconds else lambda: None
+    stop = versions.watch(settings.look_seconds, heard)
     try:
         yield
     finally:

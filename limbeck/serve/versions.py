@@ -2,7 +2,9 @@
 
 A newer student or index is opened beside the old one, every byte of it compared with its manifest, and tried on a
 query. Only then it takes over, in one assignment: a request asks once which version answers it, so that no answer mixes
-two. One that is damaged or does not fit together is refused, with the reason, and the old one stays.
+two. One that is damaged or does not fit together is refused, with the reason, and the old one stays. The version of the
+start is opened at once, whatever its size, and its bytes are compared while it answers: where one is damaged, the
+service says that it is not ready.
 """
 
 import contextlib
@@ -29,6 +31,7 @@ class Current(Protocol):
 
     ranker: Ranker
     refused: str | None
+    damaged: str | None  # what is wrong with the version that answers, once it was looked at
 
     def catch_up(self) -> None:
         """Let it know all that was written until now."""
@@ -53,6 +56,7 @@ class Versions:
         self._seen = self._present()
         self.ranker = self._tried()
         self.refused: str | None = None
+        self.damaged: str | None = None
 
     def look(self) -> str | None:
         """Take over what is new: "taken", "refused" (`self.refused` says why), or None where nothing is new.
@@ -63,7 +67,7 @@ class Versions:
         if present == self._seen:
             return None
         try:
-            self._verify()
+            verify(self._ws)
             ranker = self._tried()
         except Exception as error:  # a damaged file makes anything of its reader, and the old version still serves
             self._seen, self.refused = present, str(error) or type(error).__name__
@@ -72,8 +76,18 @@ class Versions:
             return None
         ranker = self._caught_up(ranker)  # most of it, while others may still write
         with self._lock:
-            self._seen, self.refused, self.ranker = present, None, self._caught_up(ranker)
+            self._seen, self.refused, self.damaged, self.ranker = present, None, None, self._caught_up(ranker)
         return "taken"
+
+    def check(self) -> str | None:
+        """Compare every byte of the version of the start: "damaged" (`self.damaged` says what is), or None."""
+        try:
+            verify(self._ws)
+        except (InputError, WorkspaceError, OSError) as error:
+            if self._present() == self._seen:  # else a run writes on, and `look` sees to what it leaves
+                self.damaged = str(error)
+                return "damaged"
+        return None
 
     def catch_up(self) -> None:
         """Let the version that answers know all that was written until now."""
@@ -81,15 +95,21 @@ class Versions:
             self.ranker = self._caught_up(self.ranker)
 
     def watch(self, seconds: float, heard: Callable[[str, str], None]) -> Callable[[], None]:
-        """Look every so many seconds in a thread of its own; `heard` is told of each outcome. Returns how to stop."""
+        """Check, then look every so many seconds (0: never), in a thread of its own; `heard` is told of each outcome.
+
+        Returns how to stop.
+        """
         stopped = threading.Event()
 
+        def told(outcome: str | None) -> None:
+            if outcome:
+                heard(outcome, self.damaged or self.refused or self.ranker.model)
+
         def watching() -> None:
-            while not stopped.wait(seconds):
+            told(self.check())
+            while seconds and not stopped.wait(seconds):
                 with contextlib.suppress(OSError):
-                    outcome = self.look()
-                    if outcome:
-                        heard(outcome, self.refused or self.ranker.model)
+                    told(self.look())
 
         threading.Thread(target=watching, name="versions", daemon=True).start()
         return stopped.set
@@ -104,10 +124,6 @@ class Versions:
             return tuple(part for name, of in there for part in (name, of.digest, of.made.digest))
         return ()
 
-    def _verify(self) -> None:
-        for name in filter(self._ws.has, PARTS):  # what has to be there is asked for when it is opened
-            self._ws.verify(name)
-
     def _tried(self) -> Ranker:
         """The present version opened, after it answered with distributions."""
         ranker = self._open(self._ws)
@@ -117,3 +133,9 @@ class Versions:
         if not (np.isfinite(found).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)):
             raise WorkspaceError("the student answers with what are no probabilities. Train it anew")
         return ranker
+
+
+def verify(ws: Workspace) -> None:
+    """Compare every byte of all that a version is made of with its manifest; `WorkspaceError` where one is damaged."""
+    for name in filter(ws.has, PARTS):  # what has to be there is asked for when it is opened
+        ws.verify(name)

@@ -38,6 +38,7 @@ class Worker:
     number: int
     folder: Path
     pipe: int
+    again: bool = False  # whether one of this number has answered before
 
     def ready(self, pins: int) -> None:
         """Say that it answers from now on."""
@@ -51,6 +52,7 @@ class _Post:
     number: int
     process: int | None = None
     pins: int | None = None  # how many it answers with, once it does
+    answered: bool = False  # whether any has, in this place
     failures: int = 0  # to begin, one after the other
     due: float = 0.0  # when it is to begin again
 
@@ -121,7 +123,7 @@ class _Crew:
             threadpool_limits(1)
             if self._affinity:
                 _stay_on_core(post.number)
-            worker = Worker(post.number, self._folder, self._tell)
+            worker = Worker(post.number, self._folder, self._tell, post.answered)
             ending.leave(lambda: ending.told(lambda: self._work(worker)))
 
     def _again(self) -> None:
@@ -134,7 +136,7 @@ class _Crew:
         """Wait a moment for who is ready, and notice who has ended."""
         if select.select([self._told], [], [], LOOK)[0]:
             number, pins = _READY.unpack(os.read(self._told, _READY.size))
-            self._posts[number].pins, self._posts[number].failures = pins, 0
+            self._posts[number].pins, self._posts[number].failures, self._posts[number].answered = pins, 0, True
         while self._running() and (ended := os.waitpid(-1, os.WNOHANG))[0]:
             [post] = [post for post in self._posts if post.process == ended[0]]
             self._ended(post, os.waitstatus_to_exitcode(ended[1]))

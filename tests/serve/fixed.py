@@ -8,6 +8,7 @@ from typing import Any
 class Fixed:
     ranker: Any
     refused: str | None = None
+    damaged: str | None = None
 
     def catch_up(self):
         pass

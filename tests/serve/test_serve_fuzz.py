@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-import re
 import shutil
 import time
 
 import hypothesis
 import pytest
+from counted import failures
 from hypothesis.errors import Unsatisfiable
 from live_server import PATIENCE, Server
 from longer import longer
 from raw_http import Sender
 
 NO_FAULT = {"deadline": None, "database": None, "suppress_health_check": list(hypothesis.HealthCheck)}
-FAULTS = re.compile(r'limbeck_requests_total\{route="(\w+)",status="(5\d\d)"\} ([\d.]+)')
 
 
 @pytest.fixture
@@ -29,11 +28,11 @@ def server(workspace, tmp_path):
 def assert_well(server):
     """It still answers, and counts no fault of its own."""
     with server.client() as client:
-        assert client.get("/search?q=red+sofa&k=3").status_code == 200
-        assert FAULTS.findall(client.get("/metrics").text) == []
+        assert client.get("/search?q=red+sofa&k=3").json()["degraded"] is None
+        assert failures(client) == []
 
 
-@pytest.mark.parametrize("cases", [300, longer(80_000)])
+@pytest.mark.parametrize("cases", [300, longer(90_000)])
 @pytest.mark.timeout(14_400)
 def test_no_bytes_are_a_fault_or_make_it_hang(server, cases):
     sender, begun = Sender(server.port, cases, PATIENCE), time.monotonic()

@@ -7,6 +7,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from counted import failures
 from live_server import PATIENCE, Server
 
 WAITING, TIMES, SECONDS, NORMAL_WITHIN = 16, 10, 60, 5.0
@@ -61,5 +62,6 @@ def test_ten_times_overload_for_a_minute_is_answered_or_refused_and_over_within_
         while took(client) > 2 * before + 0.01:
             assert time.monotonic() - over < NORMAL_WITHIN
         normal = time.monotonic() - over
+        assert failures(client) == []
         assert normal < NORMAL_WITHIN
     print(f"\nanswered with {dict(heard)}, normal again after {normal:.1f} s")

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from counted import failures
 from embedders import Lengths
 from fixed import Fixed
 from hypothesis import given
@@ -390,6 +391,7 @@ def failed_under_faults(redis, workspace, times):
                 finally:
                     end()
             until(lambda: remote.breaker.up)
+            failed += failures(client)
     return failed
 
 

@@ -13,9 +13,12 @@ from served import lay
 from limbeck.errors import InputError, WorkspaceError
 from limbeck.index import alignment
 from limbeck.index.store import Store
+from limbeck.serve import running
 from limbeck.serve.cache import Caches
 from limbeck.serve.ranker import Ranker
 from limbeck.serve.versions import PARTS, Versions
+from limbeck.serve.workers import Worker
+from limbeck.settings import Serve
 from limbeck.workspace import Workspace
 
 PINS = [f"pin{i:02d}" for i in range(20)]
@@ -117,6 +120,27 @@ def test_a_damaged_version_is_refused_and_the_old_one_still_answers(versions, co
     assert versions.look() == "refused"
     assert "damaged" in versions.refused
     assert answers(versions.ranker) == before
+
+
+def test_what_was_damaged_before_the_start_is_told_until_a_whole_version_is_there(copy, another):
+    path = copy.folder("index/shares") / "numbers.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # no reader would notice
+    versions = Versions(copy, lambda ws: Ranker(Store.open(ws)))
+    assert versions.damaged is None
+    assert versions.check() == "damaged"
+    assert f"{path}: damaged" in versions.damaged
+    lay(copy, another)
+    assert versions.look() == "taken"
+    assert versions.damaged is None
+    assert versions.check() is None
+
+
+def test_a_worker_that_begins_again_begins_with_no_damaged_version(copy):
+    damage(copy.folder("models/student") / "head.safetensors")
+    again = Worker(0, copy.root, 0, again=True)
+    with pytest.raises(WorkspaceError, match="damaged"):
+        running._load(copy, Serve(), None, (), lambda app, versions: None, again)
 
 
 def test_a_workspace_that_cannot_serve_is_refused_at_the_start(tmp_path):
