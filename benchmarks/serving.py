@@ -12,7 +12,11 @@ timed from when they were to set out, so that a pause of the service counts for 
 
 The generator is one asyncio process that sends bytes made beforehand and reads no more of an answer than its length.
 What it needs itself is measured against a server that answers at once (`--floor`), and bounds what can be seen. What
-the workers' processors needed for a request is told beside: on a busy machine the clock says little.
+the workers' processors needed for a request is told beside: on a busy machine the clock says little. Answers that were
+made with less work than usual are counted as `degraded`.
+
+With `--live`, so many Pins are changed before that, and in the end some one by one: how long each takes to be
+acknowledged, and how long after that the last worker has answered with what was there before.
 """
 
 import argparse
@@ -41,6 +45,8 @@ SEED = 0
 DIFFERENT = 5_000  # requests made beforehand, of each kind
 WARMING = 1_000  # of them are asked first and not counted
 FOLLOWED = 1.0  # seconds in which all workers know of a change
+ONE_BY_ONE = 40  # Pins
+DEGRADED = b'"degraded":"'
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -50,12 +56,15 @@ class Taken:
 
     milliseconds: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
+    degraded: int = 0
     seconds: float = 0.0
     processor: float = 0.0
 
-    def add(self, begun: float, status: int) -> None:
-        """One answer."""
+    def add(self, begun: float, answer: tuple[int, bytes]) -> None:
+        """One answer: its status and its body."""
+        status, body = answer
         self.milliseconds.append(1e3 * (time.perf_counter() - begun))
+        self.degraded += DEGRADED in body
         self.statuses[status] = self.statuses.get(status, 0) + 1
 
     @property
@@ -66,6 +75,7 @@ class Taken:
     def __str__(self) -> str:
         p50, p99 = np.percentile(self.milliseconds, (50, 99)) if self.milliseconds else (float("nan"),) * 2
         said = " ".join(f"{status}×{count}" for status, count in sorted(self.statuses.items()))
+        said += f" degraded×{self.degraded}" if self.degraded else ""
         each = 1e3 * self.processor / max(1, len(self.milliseconds))
         return f"{self.rate:8.1f} /s   p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   processor {each:6.2f} ms   {said}"
 
@@ -100,15 +110,14 @@ class Connection:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def ask(self, request: bytes) -> int:
-        """The status of the answer, after all of it was read."""
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """The status of the answer, and its body."""
         if self._writer is None or self._reader is None:
             self._reader, self._writer = await asyncio.open_connection(*self._address, limit=1 << 20)
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        await self._reader.readexactly(length)
-        return int(head.split(b" ", 2)[1])
+        return int(head.split(b" ", 2)[1]), await self._reader.readexactly(length)
 
     def close(self) -> None:
         """Close it."""
@@ -159,10 +168,38 @@ async def change(servers: Servers, requests: Sequence[bytes]) -> None:
     """Let all workers know of changed Pins."""
     connection = Connection(*servers.address)
     for request in requests:
-        if (status := await connection.ask(request)) != 200:
-            raise SystemExit(f"a change of Pins was answered with {status}")
+        status, said = await connection.ask(request)
+        if status != 200:
+            raise SystemExit(f"a change of Pins was answered with {status}: {said[:200]!r}")
     connection.close()
     await asyncio.sleep(FOLLOWED if requests else 0)
+
+
+async def one_by_one(servers: Servers) -> str:
+    """How long a change takes, and how long after it was acknowledged a worker still answers with the old title."""
+    acknowledged, stale, keeping = Taken(), [], Connection(*servers.address)
+    for number in range(ONE_BY_ONE):
+        title = f"title {number} of one Pin"
+        request = _request("POST", "/v1/pins", json.dumps({"put": [{"id": "one", "title": title}]}).encode())
+        begun = time.perf_counter()
+        acknowledged.add(begun, await keeping.ask(request))
+        since = last = time.perf_counter()
+        while time.perf_counter() - since < FOLLOWED:
+            if title.encode() not in await _read_anew(servers):
+                last = time.perf_counter()
+        stale.append(1e3 * (last - since))
+    keeping.close()
+    p50, most = np.percentile(acknowledged.milliseconds, 50), max(acknowledged.milliseconds)
+    later = f"known to all p50 {np.percentile(stale, 50):.0f} ms, at most {max(stale):.0f} ms later"
+    return f"acknowledged after p50 {p50:.1f} ms, at most {most:.1f} ms; {later}; statuses {acknowledged.statuses}"
+
+
+async def _read_anew(servers: Servers) -> bytes:
+    """The Pin, from whichever worker gets a new connection."""
+    connection = Connection(*servers.address)
+    _, said = await connection.ask(_request("GET", "/v1/pins/one"))
+    connection.close()
+    return said
 
 
 def searches(ws: Workspace, count: int) -> list[bytes]:
@@ -308,6 +345,8 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
                 print(f"{kind:12} closed {connections:4} conn.  {taken}", flush=True)
             taken = await opened(servers, requests, best / 2, asked.seconds)
             print(f"{kind:12} open at half     {taken}", flush=True)
+        if asked.live:
+            print(f"one Pin changed   {await one_by_one(servers)}", flush=True)
 
 
 def main() -> None:
