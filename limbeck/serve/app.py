@@ -7,9 +7,12 @@ For people: GET /    GET /pins/…?q=    GET /boards/…?page=    GET /compare?q
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -24,7 +27,7 @@ from limbeck.serve.budget import Budget
 from limbeck.serve.compare import Judgments
 from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
 from limbeck.serve.feature_log import Answer, FeatureLog
-from limbeck.serve.limits import Queue
+from limbeck.serve.limits import AT_ONCE, Queue
 from limbeck.serve.messages import (
     Document,
     Refused,
@@ -41,7 +44,8 @@ from limbeck.serve.metrics import Metrics
 from limbeck.serve.observed import Observed
 from limbeck.serve.pins import PinsAnswer, Writer, read_pins
 from limbeck.serve.ranked import Graded, Ranked
-from limbeck.serve.ranker import Ranker
+from limbeck.serve.ranked import documents as documents_ranked
+from limbeck.serve.ranker import Fields, Ranker
 from limbeck.serve.site import Site, shown
 from limbeck.serve.versions import Current
 from limbeck.serve.written import RerankedPins, RerankPins
@@ -96,13 +100,14 @@ class Service:
             return await self._reranked(request, body)
         asked = texts.read_texts(body)
         documents = [{"description": text} if text else {} for text in asked.texts]
-        return http.answer(texts.answer(await self._queue.work(ranker.rerank_documents, asked.query, documents), asked))
+        graded = await self._graded(ranker, asked.query, documents)
+        return http.answer(texts.answer(documents_ranked(graded), asked))
 
     async def embeddings(self, request: Request) -> Response:
         """`POST /v1/embeddings`."""
         asked, ranker = read_embeddings(await http.body(request)), self._versions.ranker
-        vectors = await self._queue.work(ranker.embed, asked.texts)
-        return http.answer(EmbeddingsAnswer.of(vectors, asked, ranker.model))
+        vectors = await self._queue.in_turns(ranker.embed, asked.texts, AT_ONCE)
+        return http.answer(EmbeddingsAnswer.of(np.concatenate(vectors), asked, ranker.model))
 
     async def similar(self, request: Request) -> Response:
         """`GET /similar`."""
@@ -174,13 +179,19 @@ class Service:
         documents = [Document(text=d) if isinstance(d, str) else d for d in asked.documents]
         fields = [d.fields() for d in documents]
         seen: list[Graded] = []
-        ranked = await self._queue.work(self._watched(ranker, seen).rerank_documents, asked.query, fields, asked.top_n)
+        graded = await self._graded(self._watched(ranker, seen), asked.query, fields)
+        ranked = documents_ranked(graded, asked.top_n)
         answered = [fields[graded.index] for graded in ranked]
         by_id = [said["pin_id"] for said in answered if "pin_id" in said]
         self._logged(request, (asked.query, None, None), ranker, seen, by_id)
         shown = documents if asked.return_documents else [None] * len(documents)
         found = results(ranked, [shown[graded.index] for graded in ranked])
         return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, found))
+
+    async def _graded(self, ranker: Ranker, query: str, documents: Sequence[Fields]) -> np.ndarray:
+        """Probabilities of documents (n, 5), whose texts are read some at a time: others have their turn meanwhile."""
+        most = AT_ONCE if any("pin_id" not in said for said in documents) else max(1, len(documents))
+        return np.concatenate(await self._queue.in_turns(partial(ranker.grade_documents, query), documents, most))
 
     async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:
         candidates, ranker = self._settings.candidates, self._versions.ranker
@@ -189,7 +200,8 @@ class Service:
         found: list[Ranked] = await self._queue.work(
             self._watched(ranker, seen).search, asked.q, k, candidates, asked.language, asked.country, budget
         )
-        self._logged(request, (asked.q, asked.language, asked.country), ranker, seen, [pin.pin_id for pin in found])
+        if budget.graded:
+            self._logged(request, (asked.q, asked.language, asked.country), ranker, seen, [pin.pin_id for pin in found])
         if asked.why and budget.graded:
             found = await self._queue.work(ranker.explained, asked.q, found, asked.why)
         if budget.degraded:
@@ -204,7 +216,7 @@ class Service:
 
     def _logged(self, request: Request, asked: Asked, ranker: Ranker, seen: list[Graded], pins: list[str]) -> None:
         if self._log and seen and pins:
-            self._log.put(Answer.of((request.state.id, *asked), ranker, seen[0], pins))
+            self._log.put(Answer.of((request.state.id, *asked), ranker, Graded.together(seen), pins))
 
     def _gauges(self) -> dict[str, float]:
         return {"waiting": self._queue.waiting, "pins": len(self._versions.ranker)}

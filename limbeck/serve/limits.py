@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -12,6 +12,8 @@ from limbeck.serve.budget import Pace
 from limbeck.serve.messages import Refused
 
 T = TypeVar("T")
+Item = TypeVar("Item")
+AT_ONCE = 32  # texts that the model reads before it is another request's turn
 
 
 class Queue:
@@ -40,9 +42,18 @@ class Queue:
             )
         return await anyio.to_thread.run_sync(self._timed, call, *arguments, limiter=self._one_at_a_time)
 
+    async def in_turns(self, call: Callable[[Sequence[Item]], T], items: Sequence[Item], most: int) -> list[T]:
+        """The call's answers for at most so many items at a time: others have their turn in between.
+
+        Only the first may be refused.
+        """
+        parts = [items[i : i + most] for i in range(0, len(items), most)] or [items]
+        first, *others = parts
+        return [await self.work(call, first), *[await self.due(call, part) for part in others]]
+
     async def due(self, call: Callable[..., T], *arguments: Any) -> T:
         """As `work`, for what may not be refused any more."""
-        return await anyio.to_thread.run_sync(call, *arguments, limiter=self._one_at_a_time)
+        return await anyio.to_thread.run_sync(self._timed, call, *arguments, limiter=self._one_at_a_time)
 
     def _timed(self, call: Callable[..., T], *arguments: Any) -> T:
         begun = time.perf_counter()

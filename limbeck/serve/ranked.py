@@ -1,6 +1,6 @@
 """What is answered of Pins and documents: who they are, what they were given, and in which order they stand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,12 @@ class Graded(NamedTuple):
     query: np.ndarray  # its vector (1, d)
     features: np.ndarray  # (n, f)
     probabilities: np.ndarray  # (n, 5)
+
+    @classmethod
+    def together(cls, parts: Sequence["Graded"]) -> "Graded":
+        """What was seen of one query in several parts."""
+        rows, _, features, probabilities = map(np.concatenate, zip(*parts))
+        return cls(rows, parts[0].query, features, probabilities)
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -73,6 +79,12 @@ def ordered(distribution: np.ndarray, most: int | None) -> tuple[np.ndarray, np.
     """Which rows are the first `most`, in order, and those rows."""
     order = np.argsort(-rounded(distribution), kind="stable")[:most]
     return order, distribution[order]
+
+
+def documents(distribution: np.ndarray, most: int | None = None) -> list[RankedDocument]:
+    """The first `most` of documents with these probabilities (n, 5), in order."""
+    order, first = ordered(distribution, most)
+    return [RankedDocument(*graded) for graded in zip(order.tolist(), *told(first))]
 
 
 def rounded(distribution: np.ndarray) -> np.ndarray:

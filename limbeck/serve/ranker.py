@@ -155,15 +155,9 @@ class Ranker:
         """These Pins, highest expected level first, equal ones by pin_id; `UnknownPins` where the index lacks some."""
         return self._ranked(query, self._known(pin_ids))
 
-    def rerank_documents(
-        self, query: str, documents: Sequence[Fields], most: int | None = None
-    ) -> list[RankedDocument]:
-        """The first `most` documents, highest expected level first, equal ones in the order they came in.
-
-        A document is a mapping of columns of `pin_texts`; one with a `pin_id` is that Pin of the index.
-        """
-        order, distribution = ranked.ordered(self._grade_documents(query, documents), most)
-        return [RankedDocument(*graded) for graded in zip(order.tolist(), *ranked.told(distribution))]
+    def rerank_documents(self, query: str, documents: Sequence[Fields]) -> list[RankedDocument]:
+        """The documents (`grade_documents`), highest expected level first, equal ones in the order they came in."""
+        return ranked.documents(self.grade_documents(query, documents))
 
     def rerank_places(self, query: str, pin_ids: Sequence[str], most: int | None = None) -> tuple[np.ndarray, ...]:
         """As `rerank_documents`, of Pins: which come first, by their places (n,), and their probabilities (n, 5)."""
@@ -172,6 +166,21 @@ class Ranker:
     def grade(self, query: str, pin_ids: Sequence[str]) -> np.ndarray:
         """Five probabilities for each of the Pins, float32 (n, 5), in their order."""
         return self._grade_rows(query, self._known(pin_ids))
+
+    def grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
+        """Five probabilities per document, float32 (n, 5), in their order.
+
+        A document is a mapping of columns of `pin_texts`, graded by what it says; one with a `pin_id` is that Pin of
+        the index.
+        """
+        by_id = np.fromiter(("pin_id" in d for d in documents), bool, len(documents))
+        if documents and by_id.all():
+            return self.grade(query, [str(d["pin_id"]) for d in documents])
+        distribution = np.zeros((len(documents), 5), np.float32)
+        if by_id.any():
+            distribution[by_id] = self.grade(query, [str(d["pin_id"]) for d in documents if "pin_id" in d])
+        distribution[~by_id] = self._grade_texts(query, [d for d in documents if "pin_id" not in d])
+        return distribution
 
     def explained(self, query: str, pins: Sequence[Ranked], most: int) -> list[Ranked]:
         """The same answer, the first `most` Pins with the reasons for their levels (`why.py`)."""
@@ -276,17 +285,6 @@ class Ranker:
             self._note(Graded(rows, vector, features, found))
         self._cost.measured(len(rows), time.perf_counter() - begun)
         return found
-
-    def _grade_documents(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
-        """Five probabilities per document, in their order: Pins by what the index holds, texts by what they say."""
-        by_id = np.fromiter(("pin_id" in d for d in documents), bool, len(documents))
-        if documents and by_id.all():
-            return self.grade(query, [str(d["pin_id"]) for d in documents])
-        distribution = np.zeros((len(documents), 5), np.float32)
-        if by_id.any():
-            distribution[by_id] = self.grade(query, [str(d["pin_id"]) for d in documents if "pin_id" in d])
-        distribution[~by_id] = self._grade_texts(query, [d for d in documents if "pin_id" not in d])
-        return distribution
 
     def _grade_texts(self, query: str, documents: Sequence[Fields]) -> np.ndarray:
         store = self._store

@@ -14,6 +14,7 @@ from limbeck.errors import InputError
 from limbeck.records import PROBABILITIES
 from limbeck.serve import app, feature_log
 from limbeck.serve.feature_log import SCHEMA, FeatureLog
+from limbeck.serve.ranker import Ranker
 from limbeck.settings import Recipe, Serve, TableMapping
 from limbeck.signals.logged import NAMES, VERSIONS
 from limbeck.sources import mapped
@@ -87,6 +88,26 @@ def test_the_features_are_those_that_training_would_compute(following, store, wo
     assert set(store.versions) == set(store.signals.parts)
     said = dict(zip(*(workspace.table("pin_texts").column(c).to_pylist() for c in ("pin_id", "digest"))))
     assert rows.column("text").to_pylist() == [said[pin] for pin in rows.column("pin_id").to_pylist()]
+
+
+def test_pins_of_more_texts_than_are_read_at_once_are_kept(following, tmp_path):
+    log = FeatureLog(tmp_path / "seen")
+    documents = [{"id": f"pin{i:02d}"} if i % 2 else {"title": f"from outside {i}"} for i in range(50)]
+    with service(following, log) as client:
+        assert client.post("/v1/rerank", json={"query": "tea pot", "documents": documents}).status_code == 200
+        log.close()
+    assert sorted(read(tmp_path / "seen").column("pin_id").to_pylist()) == [f"pin{i:02d}" for i in range(1, 50, 2)]
+
+
+def test_what_nobody_graded_is_not_kept_and_is_answered_all_the_same(following, tmp_path, monkeypatch):
+    log = FeatureLog(tmp_path / "seen")
+    monkeypatch.setattr(Ranker, "_answered", None)  # it fails when all is graded
+    with service(following, log) as client:
+        answer = client.get("/search?q=red sofa").json()
+        log.close()
+    assert answer["results"]
+    assert answer["degraded"] == "text match: the student failed"
+    assert read(tmp_path / "seen").num_rows == 0
 
 
 def test_live_pins_are_kept_as_all_others(following, tmp_path):

@@ -4,10 +4,13 @@ import json
 import threading
 import time
 
+import anyio
+import anyio.lowlevel
 import pytest
 from live_service import Following, client_of
 
-from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, MAX_QUERY
+from limbeck.serve.limits import AT_ONCE, Queue
+from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, MAX_QUERY, Refused
 from limbeck.serve.pins import MOST_DELETED, MOST_PUT
 
 LONG, TOO_MANY = "x" * (MAX_QUERY + 1), MAX_DOCUMENTS + 1
@@ -89,3 +92,36 @@ def test_more_changes_than_may_wait_are_sent_away_and_the_others_are_kept(client
     assert heard == [200] * 3
     assert client.get("/v1/pins/pin05").status_code == 200
     assert client.get("/v1/pins/new2").status_code == 200
+
+
+def test_long_work_lets_others_have_their_turn():
+    order, queue = [], Queue(longest=8)
+
+    async def others():
+        async with anyio.create_task_group() as group:
+            group.start_soon(queue.in_turns, lambda part: order.append(tuple(part)), range(10), 2)
+            await anyio.lowlevel.checkpoint()
+            group.start_soon(queue.work, order.append, "short")
+
+    anyio.run(others)
+    assert [part for part in order if part != "short"] == [(i, i + 1) for i in range(0, 10, 2)]
+    assert order.index("short") == 1
+
+
+def test_work_in_turns_is_refused_at_its_first_turn_alone():
+    async def refused():
+        with pytest.raises(Refused):
+            await Queue(longest=0).in_turns(list, [1, 2, 3], 1)
+
+    anyio.run(refused)
+
+
+@pytest.mark.parametrize("count", [0, 1, AT_ONCE, 2 * AT_ONCE + 1])
+def test_many_documents_are_graded_as_each_alone(client, following, count):
+    documents = [{"title": f"red sofa {i}"} if i % 3 else {"id": f"pin{i % 50:02d}"} for i in range(count)]
+    found = client.post("/v1/rerank", json={"query": "red sofa", "documents": documents})
+    assert found.status_code == 200, found.text
+    levels = {result["index"]: result["expected_level"] for result in found.json()["results"]}
+    fields = [{"pin_id": d["id"]} if "id" in d else d for d in documents]
+    alone = {i: following.ranker.rerank_documents("red sofa", [d])[0].expected_level for i, d in enumerate(fields)}
+    assert levels == pytest.approx(alone, abs=1e-4)
