@@ -11,6 +11,7 @@ from limbeck.index.sides import Hits
 from limbeck.serve.engine import EngineDown, Entry
 
 SECONDS = 5.0  # for one call
+FILL_SECONDS = 60.0  # for one that writes
 LONGEST = 65_535  # bytes of a text, by Milvus's own limit
 _WORDS, _SPARSE, _VECTOR = "words", "sparse", "vector"
 
@@ -26,7 +27,7 @@ class Milvus:
 
     def count(self, collection: str) -> int | None:
         """How many Pins a collection holds."""
-        if not _asked(lambda: self._client.has_collection(collection)):
+        if not _asked(lambda: self._client.has_collection(collection, timeout=SECONDS)):
             return None
         found = _asked(lambda: self._client.query(collection, output_fields=["count(*)"], timeout=SECONDS))
         return int(found[0]["count(*)"])
@@ -44,17 +45,21 @@ class Milvus:
         indexes = self._client.prepare_index_params()
         indexes.add_index(_SPARSE, index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
         indexes.add_index(_VECTOR, index_type="AUTOINDEX", metric_type="IP")
-        _asked(lambda: self._client.create_collection(collection, schema=schema, index_params=indexes))
+        _asked(
+            lambda: self._client.create_collection(
+                collection, schema=schema, index_params=indexes, timeout=FILL_SECONDS
+            )
+        )
 
     def add(self, collection: str, entries: Sequence[Entry]) -> None:
         """Put Pins into it."""
         rows = [{"pin_id": e.pin_id, _WORDS: _text(e), _VECTOR: e.vector.tolist()} for e in entries]
-        _asked(lambda: self._client.upsert(collection, rows))
+        _asked(lambda: self._client.upsert(collection, rows, timeout=FILL_SECONDS))
 
     def publish(self, collection: str) -> None:
         """Write out what was added, and have it loaded."""
-        _asked(lambda: self._client.flush(collection))
-        _asked(lambda: self._client.load_collection(collection))
+        _asked(lambda: self._client.flush(collection, timeout=FILL_SECONDS))
+        _asked(lambda: self._client.load_collection(collection, timeout=FILL_SECONDS))
 
     def words(self, collection: str, terms: Sequence[str], k: int) -> Hits:
         """By BM25; milvus-lite gives scores as distances, less than none."""

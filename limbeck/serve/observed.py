@@ -7,6 +7,7 @@ import os
 import re
 import time
 import uuid
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,6 +19,7 @@ from limbeck.serve.metrics import Metrics
 from limbeck.settings import Serve
 
 log = logging.getLogger("limbeck.serve")
+_REQUEST: ContextVar[str] = ContextVar("request", default="")  # the id of the one that is worked on
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 OPEN = ("/healthz", "/readyz", "/metrics")  # asked by machines that watch over the service, and say nothing of its data
 NO_KEY = b'{"error":"no key, or a wrong one","remedy":"Send the header Authorization: Bearer KEY"}'
@@ -35,6 +37,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         seen = _Seen(scope)
+        _REQUEST.set(seen.id)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -100,10 +103,24 @@ def key(settings: Serve) -> str | None:
     return key
 
 
+class Lines(logging.Formatter):
+    """One JSON object a line: what is none becomes one, with the id of its request, a traceback within."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        said = record.getMessage()
+        if said.startswith("{") and not record.exc_info:
+            return said
+        line = {"level": record.levelname.lower(), "message": said, "request": _REQUEST.get()}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps({name: value for name, value in line.items() if value})
+
+
 def to_stderr() -> None:
-    """Write the lines of the log to stderr, each by itself."""
+    """Write the lines of the log to stderr."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(Lines())
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

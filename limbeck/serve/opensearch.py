@@ -86,4 +86,12 @@ class OpenSearch:
                 return found
         except (httpx.HTTPError, ValueError) as error:
             raise EngineDown(f"OpenSearch does not answer: {type(error).__name__}") from None
-        raise EngineDown(f"OpenSearch answered {answer.status_code}: {answer.text[:200]}")
+        raise EngineDown(f"OpenSearch answered {answer.status_code}{_kind(answer)}")
+
+
+def _kind(answer: httpx.Response) -> str:
+    """What kind of error it names; its reason may quote the query, which does not belong into a log."""
+    try:
+        return f": {answer.json()['error']['type']}"
+    except (ValueError, KeyError, TypeError):
+        return ""

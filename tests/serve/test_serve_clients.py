@@ -1,13 +1,14 @@
 """Clients that others wrote, unchanged, against the service on a port: Cohere's own, and Haystack's for TEI."""
 
+import importlib
 import os
 
 import pytest
 
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # read when Haystack is imported
-cohere = pytest.importorskip("cohere")
-haystack = pytest.importorskip("haystack")
-tei = pytest.importorskip("haystack_integrations.components.rankers.huggingface_api")
+cohere, haystack, tei = map(
+    importlib.import_module, ("cohere", "haystack", "haystack_integrations.components.rankers.huggingface_api")
+)
 
 TEXTS = ["a tea pot", "red velvet sofa", "", "an oak shelf for the living room"]
 QUERY = "red sofa"

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
 from limbeck.index import lexical
-from limbeck.serve import app, engines
+from limbeck.serve import app, engines, milvus
+from limbeck.serve import opensearch as opensearch_client
 from limbeck.serve.engine import EngineDown
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
@@ -25,7 +26,6 @@ def opensearch():
 @pytest.fixture(scope="module", params=["milvus", "opensearch"])
 def engine(request, tmp_path_factory):
     if request.param == "milvus":
-        pytest.importorskip("milvus_lite")
         url = str(tmp_path_factory.mktemp("milvus") / "pins.db")
     else:
         _, url = request.getfixturevalue("opensearch")
@@ -100,16 +100,22 @@ def test_an_engine_that_fails_is_a_503_and_tells_the_client_nothing(opensearch, 
         answer = client.get("/search?q=sofa")
         assert (answer.status_code, answer.json()["error"]) == (503, "the search engine does not answer")
         assert "OpenSearch answered 500" in caplog.text
+        assert "sofa" not in caplog.text.replace("q=sofa", "")  # the test's client logs what it asks for
         indexes.broken = None
         assert client.get("/search?q=sofa").status_code == 200
 
 
-def test_an_engine_that_is_not_there_is_said(store, workspace):
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("name", ["milvus", "opensearch"])
+def test_an_engine_that_is_not_there_or_never_answers_is_said(name, hangs, store, workspace, monkeypatch):
+    for module in (milvus, opensearch_client):
+        monkeypatch.setattr(module, "SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as door:
         url = f"http://127.0.0.1:{door.getsockname()[1]}"
-    engine = engines.connect(Serve(retriever="opensearch", retriever_url=url))
-    with pytest.raises(EngineDown, match="ConnectError"):
-        engines.outside(store, workspace, engine)
+        if not hangs:
+            door.close()
+        with pytest.raises(EngineDown, match=r"Milvus|Connect|ReadTimeout"):
+            engines.outside(store, workspace, engines.connect(Serve(retriever=name, retriever_url=url)))
 
 
 def test_what_an_engine_refuses_is_said(opensearch, store):

@@ -7,6 +7,7 @@ import time
 
 import hypothesis
 import pytest
+import schemathesis
 from counted import failures
 from hypothesis.errors import Unsatisfiable
 from live_server import PATIENCE, Server
@@ -47,7 +48,6 @@ def test_no_bytes_are_a_fault_or_make_it_hang(server, cases):
 @pytest.mark.parametrize("cases", [160, longer(20_000)])
 @pytest.mark.timeout(14_400)
 def test_nothing_made_from_its_schema_is_a_fault(server, cases):
-    schemathesis = pytest.importorskip("schemathesis", reason="an extra of the tests: limbeck[dev]")
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations()]
     heard, begun = {}, time.monotonic()

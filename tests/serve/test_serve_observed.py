@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
-from limbeck.serve import app
-from limbeck.serve.budget import LATE
+from limbeck.serve import app, observed
+from limbeck.serve.budget import FAILED, LATE
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
@@ -80,6 +80,21 @@ def test_a_line_a_request_and_nothing_of_what_was_searched_for(client, logged):
     assert (line["request"], line["route"], line["status"]) == ("abc-1", "search", 200)
     assert line["milliseconds"] > 0
     assert "private" not in json.dumps(line)
+
+
+def test_a_fault_is_one_line_with_the_id_of_its_request(client, monkeypatch, capsys):
+    monkeypatch.setattr(Ranker, "_answered", None)
+    handlers = list(observed.log.handlers)
+    observed.to_stderr()
+    try:
+        assert client.get("/search?q=something private", headers={"X-Request-Id": "abc-2"}).status_code == 200
+    finally:
+        observed.log.handlers, observed.log.propagate = handlers, True
+    fault, line = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (fault["level"], fault["message"], fault["request"]) == ("error", "the student failed", "abc-2")
+    assert "TypeError" in fault["traceback"]
+    assert "private" not in json.dumps(fault)
+    assert (line["request"], line["degraded"]) == ("abc-2", FAILED)
 
 
 def test_queries_are_logged_only_where_that_is_asked_for(ranker, logged):
