@@ -33,7 +33,9 @@ class LiveStore(Store):
         """An index with what is live over it."""
         parts = {field.name: getattr(base, field.name) for field in dataclasses.fields(Store)}
         hidden = int((base.rows(list(overlay.rows)) >= 0).sum())
-        sides = {"lexical": _Words(base.lexical, overlay, hidden), "nearest": _Near(base.nearest, overlay, hidden)}
+        alike = base.lexical is base.statistics  # else an engine outside scores words, on a scale of its own
+        words, near = _Words(base.lexical, overlay, hidden, alike), _Near(base.nearest, overlay, hidden)
+        sides = {"lexical": words, "nearest": near}
         return cls(**{**parts, **cast(Any, sides)}, base=base, overlay=overlay, contained=contained, hidden=hidden)
 
     def __len__(self) -> int:
@@ -139,17 +141,18 @@ def caught_up(store: LiveStore, journal: Journal) -> LiveStore:
 class _Words:
     """The lexical index, its hits and the live ones in one order."""
 
-    def __init__(self, base: Words, overlay: Overlay, hidden: int) -> None:
-        """`hidden` of the index's Pins have to be left out."""
-        self._base, self._overlay, self._hidden = base, overlay, hidden
+    def __init__(self, base: Words, overlay: Overlay, hidden: int, alike: bool) -> None:
+        """`hidden` of the index's Pins have to be left out; `alike`: its scores are such as live Pins have."""
+        self._base, self._overlay, self._hidden, self._alike = base, overlay, hidden, alike
 
     def search(self, query: str, k: int) -> Scored:
-        """As `Lexical.search`."""
+        """As `Lexical.search`. Scores that are not alike give way to one over the rank."""
         live = self._overlay.rows
         if not live:
             return self._base.search(query, k)
-        found = self._base.search(query, k + min(k, self._hidden))
-        return _first([hit for hit in found if hit[0] not in live], self._overlay.words(query_terms(query), k), k)
+        found = [hit for hit in self._base.search(query, k + min(k, self._hidden)) if hit[0] not in live]
+        ours = self._overlay.words(query_terms(query), k)
+        return _first(found, ours, k) if self._alike else _first(_by_rank(found), _by_rank(ours), k)
 
 
 class _Near:
@@ -170,6 +173,11 @@ class _Near:
 
 def _first(of_base: Scored, of_live: Scored, k: int) -> Scored:
     return sorted([*of_base, *of_live], key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
+
+
+def _by_rank(hits: Scored) -> Scored:
+    """The same Pins, scored by their place alone."""
+    return [(pin, 1 / rank) for rank, (pin, _) in enumerate(_first(hits, [], len(hits)), 1)]
 
 
 def _laid(live: np.ndarray, of_base: np.ndarray, of_live: Any, live_rows: np.ndarray) -> np.ndarray:

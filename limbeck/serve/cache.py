@@ -70,6 +70,23 @@ class Lru:
                 self._held.popitem(last=False)
 
 
+class Memories:
+    """The memory of each kind of vectors, which a version leaves to the next one where that has the same student."""
+
+    def __init__(self, size: int = 50_000) -> None:
+        """Keep so many vectors of each kind."""
+        self._size = size
+        self._held: dict[str, tuple[str, Lru]] = {}
+
+    def of(self, kind: str, digest: str) -> Lru:
+        """What is held of the student of this digest."""
+        student, held = self._held.get(kind, ("", None))
+        if held is None or student != digest:
+            held = Lru(self._size)
+            self._held[kind] = digest, held
+        return held
+
+
 class CachedVectors:
     """An embedder that has only those texts `read` that its cache does not hold, and puts them there."""
 
@@ -101,9 +118,9 @@ class CachedVectors:
 class Caches:
     """The caches before one student: for each kind of vectors of queries one in memory, and behind it a shared one."""
 
-    def __init__(self, size: int = 50_000, shared: Shared | None = None) -> None:
-        """Keep so many queries of each kind in memory."""
-        self._size, self._shared = size, shared
+    def __init__(self, memories: Memories | None = None, shared: Shared | None = None) -> None:
+        """`memories` may be those that versions before had."""
+        self._memories, self._shared = memories or Memories(), shared
         self.layers: dict[str, CachedVectors] = {}
 
     def queries(self, student: Student, digest: str) -> Embedder:
@@ -118,7 +135,7 @@ class Caches:
         if self._shared:
             behind = self._shared(f"{kind}:{digest}", student.tokens)
             read = self._named(f"shared_{kind}", CachedVectors(read, behind)).vectors
-        return self._named(kind, CachedVectors(read, Lru(self._size)))
+        return self._named(kind, CachedVectors(read, self._memories.of(kind, digest)))
 
     def _named(self, name: str, layer: CachedVectors) -> CachedVectors:
         self.layers[name] = layer

@@ -17,7 +17,7 @@ from limbeck.live import store as live_store
 from limbeck.live.journal import Journal
 from limbeck.serve import engines, gathered, observed, pins, workers
 from limbeck.serve.app import Kept, create
-from limbeck.serve.cache import Caches
+from limbeck.serve.cache import Caches, Memories
 from limbeck.serve.compare import MEANT, Judgments
 from limbeck.serve.feature_log import FeatureLog
 from limbeck.serve.metrics import Metrics
@@ -66,7 +66,7 @@ def _load(
         verify(ws)
     metrics = Metrics(functools.partial(gathered.text, worker)) if worker else Metrics()
     compared = _compared(beside)
-    engine, journal = engines.connect(settings), Journal(ws.root)
+    engine, journal, memories = engines.connect(settings), Journal(ws.root), Memories(settings.cached_queries)
     with (
         _remote(settings, metrics) as remote,
         _log(ws, settings, metrics) as log,
@@ -74,7 +74,7 @@ def _load(
     ):
 
         def opened(ws: Workspace) -> Ranker:
-            caches = Caches(settings.cached_queries, functools.partial(RemoteCache, remote) if remote else None)
+            caches = Caches(memories, functools.partial(RemoteCache, remote) if remote else None)
             store = Store.open(ws, text, caches.readings)
             if engine:
                 store = engines.outside(store, ws, engine)

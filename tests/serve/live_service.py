@@ -13,7 +13,7 @@ from limbeck.settings import Serve
 class Following:
     """One version that knows what its journal says."""
 
-    refused = None
+    refused = damaged = None
 
     def __init__(self, store, root):
         self.journal = Journal(root)

@@ -3,7 +3,7 @@ from embedders import Lengths
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.serve.cache import CachedVectors, Caches, Lru
+from limbeck.serve.cache import CachedVectors, Caches, Lru, Memories
 
 TEXTS = st.lists(st.sampled_from(["", "a", "bb", "ccc", "dddd"]))
 
@@ -47,7 +47,7 @@ def test_readings_have_caches_of_their_own_before_the_shared_one():
     def shared(of, tokens):
         return made.setdefault(of, Lru(10))
 
-    caches = Caches(10, shared)
+    caches = Caches(Memories(10), shared)
     queries, readings = caches.queries(behind, "d"), caches.readings(behind, "d", lambda texts: -behind.vectors(texts))
     for _ in range(2):
         assert queries.vectors(["bb"]).tolist() == [[2]]
@@ -63,3 +63,18 @@ def test_readings_have_caches_of_their_own_before_the_shared_one():
         "shared_reading": (0, 1),
         "reading": (1, 1),
     }
+
+
+def test_what_is_remembered_outlives_a_version_and_not_its_student():
+    memories, read = Memories(10), []
+
+    def student(texts):
+        read.extend(texts)
+        return np.ones((len(texts), 2), np.float32)
+
+    def version(digest):
+        return Caches(memories).readings(None, digest, student)
+
+    for digest in ("a", "a", "b", "b", "a"):
+        version(digest)(["red sofa"])
+    assert read == ["red sofa"] * 3

@@ -1,5 +1,6 @@
 """Retrieval by engines outside: Milvus in its embedded form, and what OpenSearch documents of itself."""
 
+import dataclasses
 import socket
 
 import numpy as np
@@ -10,11 +11,20 @@ from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
 from limbeck.index import lexical
+from limbeck.live.journal import Changes, Journal
+from limbeck.live.overlay import Overlay
+from limbeck.live.store import LiveStore, caught_up
+from limbeck.records import Pin
 from limbeck.serve import app, engines, milvus
 from limbeck.serve import opensearch as opensearch_client
 from limbeck.serve.engine import EngineDown
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
+
+
+def live_pin(pin_id, title):
+    columns = ("description", "image", "link", "language", "country", "created_at")
+    return Pin(pin_id=pin_id, title=title, **dict.fromkeys(columns))
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +73,21 @@ def test_no_query_is_syntax(outside, query):
 def test_the_whole_search_stands_on_it(outside, ranker):
     there, here = Ranker(outside).search("wedding dress", 50, 50), ranker.search("wedding dress", 50, 50)
     assert {p.pin_id: p.expected_level for p in there} == {p.pin_id: p.expected_level for p in here}
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_live_pins_are_found_whatever_the_scale_of_the_engines_scores(store, tmp_path, scale):
+    class Scaled:
+        def search(self, query, k):
+            return [(pin, scale * score) for pin, score in store.lexical.search(query, k)]
+
+    journal = Journal(tmp_path)
+    journal.append([Changes(tuple(live_pin(f"live{i}", f"red sofa of my own {i}") for i in range(3)))])
+    alone = store.lexical.search("red sofa", 6)
+    live = caught_up(LiveStore.over(dataclasses.replace(store, lexical=Scaled()), Overlay(), ""), journal)
+    found = [pin for pin, _ in live.lexical.search("red sofa", 6)]
+    assert sorted(found) == sorted([*(f"live{i}" for i in range(3)), *(pin for pin, _ in alone[:3])])
+    assert [pin for pin in found if not pin.startswith("live")] == [pin for pin, _ in alone[:3]]
 
 
 def test_pins_are_as_similar_as_they_are_embedded(outside, ranker):

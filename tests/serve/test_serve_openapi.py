@@ -3,6 +3,7 @@
 import jsonschema
 import pytest
 from fixed import Fixed
+from live_service import Following, client_of
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
@@ -49,6 +50,17 @@ def test_examples_are_answered_as_described(client, document, path):
     assert response.status_code == 200, response.text
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     jsonschema.validate(response.json(), {**schema, "components": document["components"]})
+
+
+def test_the_example_of_changed_pins_is_answered_as_described(store, document, tmp_path):
+    operation = document["paths"]["/v1/pins"]["post"]
+    with client_of(Following(store, tmp_path)) as client:
+        response = _asked(client, "post", "/v1/pins", operation)
+        refused = client.post("/v1/pins")
+    for answer, status in ((response, "200"), (refused, "default")):
+        schema = operation["responses"][status]["content"]["application/json"]["schema"]
+        jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
+    assert (response.status_code, refused.status_code) == (200, 400)
 
 
 @pytest.mark.parametrize("path", [*POSTED, "/search", "/similar"])
