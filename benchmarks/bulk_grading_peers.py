@@ -24,8 +24,9 @@ def _as_it_comes(folder: Path, backbone: str, max_tokens: int) -> Grade:
     return lambda rows: model.predict(list(zip(*rows)))
 
 
-def _half(size: int, folder: Path, backbone: str, max_tokens: int) -> Grade:
-    model = CrossEncoder(str(folder / "teacher"), device="cpu").bfloat16()
+def _tuned(half: bool, size: int, folder: Path, backbone: str, max_tokens: int) -> Grade:
+    model = CrossEncoder(str(folder / "teacher"), device="cpu")
+    model = model.bfloat16() if half else model
     return lambda rows: model.predict(list(zip(*rows)), batch_size=size, convert_to_numpy=False)
 
 
@@ -98,7 +99,8 @@ def _openvino(precision: str, folder: Path, backbone: str, max_tokens: int) -> G
 # Each makes its grader from the folder (with the saved teacher in `teacher/`), the backbone, and the tokens it reads.
 PEERS: dict[str, Callable[[Path, str, int], Grade]] = {
     "CrossEncoder.predict": _as_it_comes,
-    **{f"CrossEncoder.predict, bfloat16, batch {size}": partial(_half, size) for size in (32, 64, 128)},
+    **{f"CrossEncoder.predict, batch {size}": partial(_tuned, False, size) for size in (8, 128)},
+    **{f"CrossEncoder.predict, bfloat16, batch {size}": partial(_tuned, True, size) for size in (32, 64, 128)},
     "transformers pipeline, batch 32": _pipeline,
     "ONNX Runtime f32": _onnx,
     **{f"OpenVINO {precision}": partial(_openvino, precision) for precision in ("f32", "bf16")},

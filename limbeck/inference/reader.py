@@ -5,8 +5,9 @@ has a pair's second text first read it once for all pairs that have it (`shared_
 batches of like length through sentence-transformers' own modules.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -153,13 +154,32 @@ class Reader:
         return Rows.of(layout, tuple(ragged), tuple(chosen))
 
     def _padded_batches(self, texts: tuple[Sequence[str], ...]) -> Batches:
-        lengths = lengths_of(self._model.tokenizer, *texts, limit=self._model.max_seq_length)
-        for rows in by_tokens(lengths, self._budget):
+        """The texts of the next batch are tokenised while the model reads this one: no accelerator waits for them."""
+
+        def tokenised(rows: np.ndarray) -> Any:
             chosen = [[column[i] for i in rows] for column in texts]
-            features = self._model.preprocess(list(zip(*chosen)) if len(texts) > 1 else chosen[0])
-            features = {k: v.to(self._model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
-            states = self._pooling(self._transformer(features))["sentence_embedding"]
-            yield rows, states.float().cpu().numpy()
+            return self._model.preprocess(list(zip(*chosen)) if len(texts) > 1 else chosen[0])
+
+        lengths = lengths_of(self._model.tokenizer, *texts, limit=self._model.max_seq_length)
+        with ThreadPoolExecutor(1) as tokenising:
+            for rows, features in _one_ahead(tokenising, tokenised, by_tokens(lengths, self._budget)):
+                there = {k: v.to(self._model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
+                states = self._pooling(self._transformer(there))["sentence_embedding"]
+                yield rows, states.float().cpu().numpy()
+
+
+def _one_ahead(
+    pool: ThreadPoolExecutor, work: Callable[[np.ndarray], Any], items: Iterable[np.ndarray]
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Each item and what `work` makes of it, that of the next one being under way."""
+    waiting: deque[tuple[np.ndarray, Future[Any]]] = deque()
+    for item in items:
+        waiting.append((item, pool.submit(work, item)))
+        if len(waiting) > 1:
+            before, made = waiting.popleft()
+            yield before, made.result()
+    for item, made in waiting:
+        yield item, made.result()
 
 
 def _uncut(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
