@@ -3,14 +3,18 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import forking
 import pytest
+import tiny_families
+import tiny_run
 from tiny_run import PATIENCE, Command
 
 import limbeck
@@ -38,12 +42,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def together(home, workspace, recipe):
-    """Two processes that teach; how each ended."""
+def begin(home, workspace, recipe):
+    """Two processes that teach."""
     port = free_port()
     call = ("--json", "teach", recipe, "--workspace", workspace)
-    started = [Command(home.folder, *call, prepare=Process(rank, 2, port)) for rank in range(2)]
-    return [command.wait() for command in started]
+    return [Command(home.folder, *call, prepare=Process(rank, 2, port)) for rank in range(2)]
+
+
+def together(home, workspace, recipe):
+    """How each of two processes that teach ended."""
+    return [command.wait() for command in begin(home, workspace, recipe)]
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +124,34 @@ def test_the_documented_command(home, finished, tmp_path):
     events = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
     assert [e["name"] for e in events if e["event"] == "make"] == ["models/teacher"]
     Workspace(workspace).verify("models/teacher")
+
+
+@pytest.fixture(scope="module")
+def adapting(home):
+    """A recipe that trains adapters in a tiny Llama, with several checkpoints."""
+    tiny_families.write("llama", home.folder / "recipes" / "llama")
+    recipe = home.folder / "recipes" / "adapting.toml"
+    teacher = {**tiny_run.RECIPE["teacher"], "backbone": "llama", "epochs": 4, "tokens_per_batch": 300}
+    lora = "\n[teacher.lora]\nfour_bit = false\nrank = 2\n"
+    recipe.write_text(tiny_run.toml({**tiny_run.RECIPE, "teacher": teacher}) + lora, encoding="utf-8")
+    return recipe
+
+
+@pytest.mark.long
+def test_adapters_trained_by_two_that_were_killed_are_those_of_two_that_were_not(
+    home, finished, adapting, tmp_path_factory
+):
+    whole, killed = (shutil.copytree(finished.root, tmp_path_factory.mktemp(n) / "ws") for n in ("whole", "killed"))
+    for ended in together(home, whole, adapting):
+        assert ended.code == 0, ended.err
+    begun = begin(home, killed, adapting)
+    until = time.monotonic() + PATIENCE
+    while not list(killed.rglob("checkpoint-*/trainer_state.json")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    for command in begun:
+        command.signal(signal.SIGKILL)
+    assert Workspace(killed).manifest("models/teacher") != Workspace(whole).manifest("models/teacher")
+    for ended in together(home, killed, adapting):
+        assert ended.code == 0, ended.err
+    assert Workspace(killed).digest("models/teacher") == Workspace(whole).digest("models/teacher")
