@@ -15,6 +15,9 @@ What it needs itself is measured against a server that answers at once (`--floor
 the workers' processors needed for a request is told beside: on a busy machine the clock says little. Answers that were
 made with less work than usual are counted as `degraded`.
 
+With `--inside`, the same is asked first within this process, of the same ranker and without HTTP: what is more than
+that on one connection is what reading and writing of requests, and going from thread to thread, take.
+
 With `--live`, so many Pins are changed before that, and in the end some one by one: how long each takes to be
 acknowledged, and how long after that the last worker has answered with what was there before.
 """
@@ -30,15 +33,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import numpy as np
 
+from limbeck.index.store import Store
+from limbeck.serve.cache import Caches
 from limbeck.serve.pins import MOST_PUT
+from limbeck.serve.ranker import Ranker
+from limbeck.settings import Serve
 from limbeck.workspace import Workspace
 
 SEED = 0
@@ -46,6 +54,7 @@ DIFFERENT = 5_000  # requests made beforehand, of each kind
 WARMING = 1_000  # of them are asked first and not counted
 FOLLOWED = 1.0  # seconds in which all workers know of a change
 ONE_BY_ONE = 40  # Pins
+INSIDE = 300  # requests
 DEGRADED = b'"degraded":"'
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -323,6 +332,33 @@ async def answer_at_once() -> None:
     await server.serve_forever()
 
 
+def inside(ws: Workspace, requests: Sequence[bytes], candidates: int) -> dict[str, float]:
+    """Milliseconds (p50) by the clock of a search and of a re-ranking by ids, within this process."""
+    settings = Serve()
+    caches = Caches()
+    ranker = Ranker(Store.open(ws, keep=caches.readings), caches=caches, blend=settings.blend)
+    queries = [unquote(request.split(b" ")[1].decode().partition("q=")[2]) for request in requests]
+    pins = ws.table("pin_vectors", ["pin_id"]).column("pin_id").to_pylist()
+    random = np.random.default_rng(SEED)
+    chosen = [[pins[i] for i in random.choice(len(pins), min(candidates, len(pins)), False)] for _ in queries]
+    works = {
+        "/search": lambda i: ranker.search(queries[i], settings.results, settings.candidates),
+        "/v1/rerank": lambda i: ranker.rerank_places(queries[i], chosen[i]),
+    }
+    found = {}
+    for name, work in works.items():
+        for i in range(len(queries)):
+            work(i)  # vectors are cached, and what is compiled late is compiled
+        found[name] = float(np.percentile([_milliseconds(partial(work, i)) for i in range(len(queries))], 50))
+    return found
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - begun)
+
+
 async def measure(workspace: Path, asked: argparse.Namespace) -> None:
     """Print the figures of one workspace."""
     ws = Workspace(workspace)
@@ -331,6 +367,9 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
         "/search": searches(ws, asked.different),
         "/v1/rerank": reranks(ws, asked.different, asked.candidates),
     }
+    if asked.inside:
+        for kind, took in inside(ws, kinds["/search"][:INSIDE], asked.candidates).items():
+            print(f"{kind:12} without HTTP      p50 {took:8.2f} ms", flush=True)
     if asked.floor:
         for kind, requests in kinds.items():
             print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
@@ -361,6 +400,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=1_000)
     parser.add_argument("--different", type=int, default=DIFFERENT, help="requests made beforehand, of each kind")
     parser.add_argument("--live", type=int, default=0, help="so many Pins are changed while the service runs")
+    parser.add_argument("--inside", action="store_true", help="also within this process, without HTTP")
     parser.add_argument("--floor", action="store_true", help="also what the generator itself takes")
     parser.add_argument("--answer-at-once", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
