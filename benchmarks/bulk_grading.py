@@ -141,7 +141,9 @@ def tokenising(folder: Path, ours: TeacherGrader, rows: Rows) -> float:
     """The share of grading that finding all tokens takes."""
     queries, texts = rows
     knowing = TeacherGrader(folder, pa.table({"pin_id": texts, "text": texts}))
-    alone = _seconds(lambda: knowing.tokens(pa.table({"query": queries, "pin_id": texts})))
+    pairs = pa.table({"query": queries, "pin_id": texts})
+    knowing.tokens(pairs.slice(0, 1))  # how rows are laid out is learnt once
+    alone = _seconds(lambda: knowing.tokens(pairs))
     return alone / _seconds(lambda: ours.grade_texts(*rows))
 
 
