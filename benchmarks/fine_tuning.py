@@ -26,6 +26,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 from rich.table import Table
 from sentence_transformers import CrossEncoder
 from transformers import (
@@ -118,6 +119,7 @@ def trainer(half: bool, sampling: str, recipe: Recipe, parts: Parts, seed: int, 
     )
     model = AutoModelForSequenceClassification.from_pretrained(settings.backbone, num_labels=len(LEVELS))
     arguments = TrainingArguments(
+        use_cpu=not torch.cuda.is_available(),  # else it refuses bfloat16 on processors
         output_dir=str(out), num_train_epochs=settings.epochs, learning_rate=settings.learning_rate, bf16=half,
         per_device_train_batch_size=32, save_strategy="no", report_to="none", disable_tqdm=True, seed=seed,
         train_sampling_strategy=sampling, warmup_steps=round(settings.warmup * len(rows) * settings.epochs / 32),
