@@ -18,7 +18,6 @@ from limbeck.index.sides import Hits
 from limbeck.index.store import Store
 from limbeck.progress import say
 from limbeck.serve.engine import Engine, EngineDown, Entry
-from limbeck.serve.opensearch import OpenSearch
 from limbeck.settings import Serve
 from limbeck.workspace import Workspace, digest_of
 
@@ -60,6 +59,8 @@ def connect(settings: Serve) -> Engine | None:
         raise InputError(f"serve.retriever is {settings.retriever}, without serve.retriever_url", remedy=remedy)
     url = _with_variables(settings.retriever_url)
     if settings.retriever == "opensearch":
+        from limbeck.serve.opensearch import OpenSearch  # here, because its client takes long to import
+
         return OpenSearch(url)
     try:
         from limbeck.serve.milvus import Milvus  # here, because its client is an optional package

@@ -17,13 +17,12 @@ from limbeck.live import store as live_store
 from limbeck.live.journal import Journal
 from limbeck.serve import engines, gathered, observed, pins, workers
 from limbeck.serve.app import Kept, create
-from limbeck.serve.cache import Caches, Memories
+from limbeck.serve.cache import Caches, Memories, Shared
 from limbeck.serve.compare import MEANT, Judgments
 from limbeck.serve.feature_log import FeatureLog
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.others import Others
 from limbeck.serve.ranker import Ranker
-from limbeck.serve.shared import Remote, RemoteCache
 from limbeck.serve.versions import Versions, verify
 from limbeck.serve.workers import Worker
 from limbeck.settings import Serve, Text
@@ -68,13 +67,13 @@ def _load(
     compared = _compared(beside)
     engine, journal, memories = engines.connect(settings), Journal(ws.root), Memories(settings.cached_queries)
     with (
-        _remote(settings, metrics) as remote,
+        _shared(settings, metrics) as shared,
         _log(ws, settings, metrics) as log,
         gathered.left(worker, metrics.own) if worker else contextlib.nullcontext(),
     ):
 
         def opened(ws: Workspace) -> Ranker:
-            caches = Caches(memories, functools.partial(RemoteCache, remote) if remote else None)
+            caches = Caches(memories, shared)
             store = Store.open(ws, text, caches.readings)
             if engine:
                 store = engines.outside(store, ws, engine)
@@ -119,17 +118,19 @@ def _compared(beside: Sequence[Workspace]) -> dict[str, Ranker]:
 
 
 @contextlib.contextmanager
-def _remote(settings: Serve, metrics: Metrics) -> Iterator[Remote | None]:
-    """The Redis that the recipe names, if any, and what is counted of it."""
+def _shared(settings: Serve, metrics: Metrics) -> Iterator[Shared | None]:
+    """The caches in the Redis that the recipe names, if any, and what is counted of it."""
     if settings.redis is None:
         yield None
         return
+    from limbeck.serve.shared import Remote, RemoteCache  # here, because its client takes long to import
+
     with contextlib.closing(Remote(settings.redis)) as remote:
         metrics.watch(
             lambda: {"shared_cache_up": remote.breaker.up},
             lambda: {"shared_cache_failures": remote.breaker.failures, "shared_cache_refused": remote.refused},
         )
-        yield remote
+        yield functools.partial(RemoteCache, remote)
 
 
 @contextlib.contextmanager
