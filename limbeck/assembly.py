@@ -21,13 +21,12 @@ from limbeck.errors import InputError
 from limbeck.index import lexical
 from limbeck.labels import mix, pairs
 from limbeck.progress import say
-from limbeck.records import PROBABILITIES
+from limbeck.records import MICROSECONDS_PER_DAY, PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.remembered import Remembered
 from limbeck.settings import Captions, Recipe
 from limbeck.signals import engagement, interests, joined, logged, match, pin_content, pinsage_training
 from limbeck.signals import searchsage as sage
-from limbeck.signals.exposures import MICROSECONDS_PER_DAY
 from limbeck.signals.signal import Read
 from limbeck.student import encode
 from limbeck.student.grade import Features

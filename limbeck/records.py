@@ -283,6 +283,8 @@ REFERENCES = (
     ("links", "link", "pins", "link"),
 )
 PROBABILITIES = ("p1", "p2", "p3", "p4", "p5")
+ACTIONS = ("clicks", "long_clicks", "saves")  # of exposures: what came of being shown
+MICROSECONDS_PER_DAY = 86_400_000_000  # between times, and the days that exposures are counted by
 
 _ARROW: dict[object, pa.DataType] = {
     str: pa.string(),

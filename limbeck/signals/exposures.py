@@ -11,15 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from daft import DataType, col, lit
 
-from limbeck.records import conform
+from limbeck.records import ACTIONS, MICROSECONDS_PER_DAY, conform
 from limbeck.text import tables
 from limbeck.text.engaged_queries import LONG_CLICK_SECONDS
 
 VERSION = 1  # raise it when the same log is to give other rows
 ROWS_PER_BUCKET = 2_000_000
-MICROSECONDS_PER_DAY = 86_400_000_000
 KEYS = ("pin_id", "query", "day", "position")
-ACTIONS = ("clicks", "long_clicks", "saves")
 _READ = ("pin_id", "query", "searched_at", "position", "clicked", "dwell_seconds", "saved")
 
 

@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from limbeck.errors import InputError
-from limbeck.records import conform
-from limbeck.signals.exposures import MICROSECONDS_PER_DAY
+from limbeck.records import MICROSECONDS_PER_DAY, conform
 from limbeck.signals.joined import Joined
 from limbeck.workspace import digest_of
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from limbeck.records import ACTIONS
 from limbeck.signals.examination import GRID, POSITIONS, comparisons, examination
-from limbeck.signals.exposures import ACTIONS
 
 COUNTS = ("looks", *ACTIONS)
 LEAST_STRENGTH, MOST_STRENGTH = 0.1, 1e4  # looks that a prior rate counts as

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from limbeck.progress import track
-from limbeck.signals.exposures import ACTIONS
+from limbeck.records import ACTIONS
 from limbeck.signals.sage import SIZE, WEIGHTS, save_pins
 from limbeck.signals.signal import Read
 

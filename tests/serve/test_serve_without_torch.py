@@ -1,11 +1,11 @@
-"""The service imports neither PyTorch nor clients that it does not use, not by starting and not by answering."""
+"""The service imports nothing that only a run needs, nor clients that it does not use: not by answering, either."""
 
 import json
 import os
 import subprocess
 import sys
 
-HEAVY = {"torch", "transformers", "sentence_transformers", "sklearn"}
+HEAVY = {"torch", "transformers", "sentence_transformers", "sklearn", "daft"}
 UNASKED = {"redis", "httpx", "pymilvus"}  # clients of servers that no setting names
 # Starts the real command; once it listens, asks it over HTTP from a thread, and tells what this process has imported.
 SERVE = """
