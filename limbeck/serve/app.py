@@ -43,8 +43,7 @@ from limbeck.serve.messages import (
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.observed import Observed
 from limbeck.serve.pins import PinsAnswer, Writer, read_pins
-from limbeck.serve.ranked import Graded, Ranked
-from limbeck.serve.ranked import documents as documents_ranked
+from limbeck.serve.ranked import Graded, Ranked, documents_in_order
 from limbeck.serve.ranker import Fields, Ranker
 from limbeck.serve.site import Site, shown
 from limbeck.serve.versions import Current
@@ -101,7 +100,7 @@ class Service:
         asked = texts.read_texts(body)
         documents = [{"description": text} if text else {} for text in asked.texts]
         graded = await self._graded(ranker, asked.query, documents)
-        return http.answer(texts.answer(documents_ranked(graded), asked))
+        return http.answer(texts.answer(documents_in_order(graded), asked))
 
     async def embeddings(self, request: Request) -> Response:
         """`POST /v1/embeddings`."""
@@ -180,7 +179,7 @@ class Service:
         fields = [d.fields() for d in documents]
         seen: list[Graded] = []
         graded = await self._graded(self._watched(ranker, seen), asked.query, fields)
-        ranked = documents_ranked(graded, asked.top_n)
+        ranked = documents_in_order(graded, asked.top_n)
         answered = [fields[graded.index] for graded in ranked]
         by_id = [said["pin_id"] for said in answered if "pin_id" in said]
         self._logged(request, (asked.query, None, None), ranker, seen, by_id)

@@ -81,7 +81,7 @@ def ordered(distribution: np.ndarray, most: int | None) -> tuple[np.ndarray, np.
     return order, distribution[order]
 
 
-def documents(distribution: np.ndarray, most: int | None = None) -> list[RankedDocument]:
+def documents_in_order(distribution: np.ndarray, most: int | None = None) -> list[RankedDocument]:
     """The first `most` of documents with these probabilities (n, 5), in order."""
     order, first = ordered(distribution, most)
     return [RankedDocument(*graded) for graded in zip(order.tolist(), *told(first))]

@@ -157,7 +157,7 @@ class Ranker:
 
     def rerank_documents(self, query: str, documents: Sequence[Fields]) -> list[RankedDocument]:
         """The documents (`grade_documents`), highest expected level first, equal ones in the order they came in."""
-        return ranked.documents(self.grade_documents(query, documents))
+        return ranked.documents_in_order(self.grade_documents(query, documents))
 
     def rerank_places(self, query: str, pin_ids: Sequence[str], most: int | None = None) -> tuple[np.ndarray, ...]:
         """As `rerank_documents`, of Pins: which come first, by their places (n,), and their probabilities (n, 5)."""

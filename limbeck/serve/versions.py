@@ -103,7 +103,8 @@ class Versions:
 
         def told(outcome: str | None) -> None:
             if outcome:
-                heard(outcome, self.damaged or self.refused or self.ranker.model)
+                reasons = {"damaged": self.damaged, "refused": self.refused}
+                heard(outcome, reasons.get(outcome) or self.ranker.model)
 
         def watching() -> None:
             told(self.check())
