@@ -136,6 +136,29 @@ def test_what_was_damaged_before_the_start_is_told_until_a_whole_version_is_ther
     assert versions.check() is None
 
 
+def test_each_outcome_is_heard_with_its_own_reason(copy, another):
+    path = copy.folder("index/shares") / "numbers.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    versions, heard, told = Versions(copy, lambda ws: Ranker(Store.open(ws))), [], threading.Semaphore(0)
+
+    def hear(*said):
+        heard.append(said)
+        told.release()
+
+    stop = versions.watch(0.05, hear)
+    try:
+        assert told.acquire(timeout=60)
+        path.write_bytes(whole)
+        lay(copy, another, ["models/student"])  # without its vectors
+        assert told.acquire(timeout=60)
+    finally:
+        stop()
+    assert [outcome for outcome, _ in heard[:2]] == ["damaged", "refused"]
+    assert "numbers.npy" in heard[0][1]
+    assert "numbers.npy" not in heard[1][1]
+
+
 def test_a_worker_that_begins_again_begins_with_no_damaged_version(copy):
     damage(copy.folder("models/student") / "head.safetensors")
     again = Worker(0, copy.root, 0, again=True)
