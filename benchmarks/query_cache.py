@@ -23,7 +23,7 @@ from markupsafe import Markup
 from scipy.optimize import brentq
 
 from limbeck.measure.svg import element, linear, marker
-from limbeck.serve.cache import Lru
+from limbeck.remembered import Lru
 from limbeck.serve.shared import Remote, RemoteCache
 from limbeck.sources.world.queries import ZIPF, ZIPF_SHIFT
 

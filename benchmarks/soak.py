@@ -242,8 +242,8 @@ async def soak(root: Path, asked: argparse.Namespace) -> Tally:
     chance = random.Random(asked.seed)
     with service(root) as (pid, address):
         tally = Tally(asked.requests, time.perf_counter() + asked.seconds)
-        some = [ask(address, Requests(Workspace(root), chance), tally) for _ in range(asked.connections)]
-        await asyncio.gather(watch(pid, tally), *some)
+        requests = Requests(Workspace(root), chance)  # of all connections: else there would be as many times the queries
+        await asyncio.gather(watch(pid, tally), *(ask(address, requests, tally) for _ in range(asked.connections)))
         tally.hidden = await hidden(address)
     return tally
 

@@ -62,7 +62,8 @@ def entries(store: Store, pins: Sequence[Pin]) -> list[Entry]:
     parts = [texts[i : i + AT_ONCE] for i in range(0, len(texts), AT_ONCE)]
     bases, vectors = (np.concatenate([read(p) for p in parts]) for read in (store.read, store.student.vectors))
     known = np.where(rows >= 0, store.match_rows[rows], -1).tolist()
-    return [Entry(*each) for each in zip(pins, said, vectors, bases, known)]
+    # Copies: a row would hold all that came with it in memory for as long as one Pin of them is live.
+    return [Entry(*each) for each in zip(pins, said, map(np.copy, vectors), map(np.copy, bases), known)]
 
 
 def shown(entry: Entry) -> dict[str, Any]:

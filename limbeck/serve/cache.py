@@ -5,12 +5,12 @@ the student.
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from limbeck.remembered import Lru
 from limbeck.signals.signal import Read
 
 
@@ -44,30 +44,6 @@ class Cache(Protocol):
 
 Tokens = Callable[[Sequence[str]], list[bytes]]
 Shared = Callable[[str, Tokens], Cache]  # makes the cache of one kind of vectors, which its name tells from others
-
-
-class Lru:
-    """Vectors in this process; beyond `size` of them, the least lately used are forgotten."""
-
-    def __init__(self, size: int = 50_000) -> None:
-        self._size = size
-        self._held: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get_many(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """The vectors of those that are held, which are now used lately."""
-        with self._lock:
-            known = {text: self._held[text] for text in texts if text in self._held}
-            for text in known:
-                self._held.move_to_end(text)
-        return known
-
-    def put_many(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """Keep copies: a row would hold all of its batch in memory."""
-        with self._lock:
-            self._held |= {text: vector.copy() for text, vector in vectors.items()}
-            while len(self._held) > self._size:
-                self._held.popitem(last=False)
 
 
 class Memories:

@@ -26,6 +26,7 @@ VERSION = 3  # raise it when the same texts are to give another index: workspace
 SAID = "said.npy"  # the digests of what the Pins say, as numbers: of those that have one
 SAMPLED = 100_000  # Pins whose number of terms is counted
 REMEMBERED = 4_096  # queries whose terms are kept
+OVER = 128  # the same, of each of the small indexes that are made over this one
 
 
 class MatchIndex:
@@ -42,7 +43,7 @@ class MatchIndex:
         self._pins = _terms(folder)
         statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
         self._mean_lengths = np.asarray(statistics["mean_lengths"], dtype=np.float32)
-        self._asked = _remembering(self._vocabulary, self._number)
+        self._asked = _remembering(self._vocabulary, self._number, REMEMBERED)
 
     @property
     def pin_ids(self) -> list[str]:
@@ -85,7 +86,7 @@ class MatchIndex:
             builder.add(row)
         other.pins = lookup.of(pin_texts.column("pin_id").combine_chunks())
         other._pins, other._number = builder.terms(), builder.number
-        other._asked = _remembering(other._vocabulary, other._number)
+        other._asked = _remembering(other._vocabulary, other._number, OVER)
         return other
 
     @functools.cached_property
@@ -99,9 +100,9 @@ class MatchIndex:
         return float(self._vocabulary.ask([query]).words["rarity"].sum())
 
 
-def _remembering(vocabulary: Vocabulary, number: Numbers | None) -> Callable[[str], Queries]:
+def _remembering(vocabulary: Vocabulary, number: Numbers | None, size: int) -> Callable[[str], Queries]:
     """What a query asks for. Of its parts, not of the index: in a circle with itself, that would stay mapped."""
-    return functools.lru_cache(REMEMBERED)(functools.partial(_ask, vocabulary, number))
+    return functools.lru_cache(size)(functools.partial(_ask, vocabulary, number))
 
 
 def _ask(vocabulary: Vocabulary, number: Numbers | None, query: str) -> Queries:

@@ -3,7 +3,8 @@ from embedders import Lengths
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.serve.cache import CachedVectors, Caches, Lru, Memories
+from limbeck.remembered import Lru
+from limbeck.serve.cache import CachedVectors, Caches, Memories
 
 TEXTS = st.lists(st.sampled_from(["", "a", "bb", "ccc", "dddd"]))
 
