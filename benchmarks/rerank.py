@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from limbeck.index import catalogue
 from limbeck.index.languages import Languages
-from limbeck.index.store import SHOWN, Store
+from limbeck.index.store import Store
 from limbeck.index.understanding import Understanding
 from limbeck.records import schema
 from limbeck.relevance import expected_level
@@ -87,7 +87,7 @@ def stand(root: Path, count: int, settings: Student, queries: list[str], world: 
     student = untaught(folders[2], settings, signals, queries, world.random)
     pin_ids, size = signals.match.pin_ids, settings.vector_size
     rows = pa.table({"pin_id": pin_ids, "vector": lists(world.random.standard_normal((count, size)))})
-    catalogue.build(rows, pa.table(dict.fromkeys(SHOWN, pa.array(pin_ids, pa.string()))), folders[3])
+    catalogue.build(rows, pa.table(dict.fromkeys(catalogue.SHOWN, pa.array(pin_ids, pa.string()))), folders[3])
     pins = catalogue.open(folders[3])
     held = student.scorer.held(pins.vectors.matrix, signals.of_side("pin", UNASKED, np.arange(count)))
     parts = {

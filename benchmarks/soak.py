@@ -242,7 +242,7 @@ async def soak(root: Path, asked: argparse.Namespace) -> Tally:
     chance = random.Random(asked.seed)
     with service(root) as (pid, address):
         tally = Tally(asked.requests, time.perf_counter() + asked.seconds)
-        requests = Requests(Workspace(root), chance)  # of all connections: else there would be as many times the queries
+        requests = Requests(Workspace(root), chance)  # one for all connections, whose queries are the same
         await asyncio.gather(watch(pid, tally), *(ask(address, requests, tally) for _ in range(asked.connections)))
         tally.hidden = await hidden(address)
     return tally

@@ -297,7 +297,8 @@ def index(run: Run) -> None:
     made = ws.made_from(["pin_vectors"])
     cells = ws.earlier("index/nearest", made)
     run.folder("index/nearest", made, lambda out, _: nearest.build(ws.table("pin_vectors"), out, cells))
-    run.folder("index/catalogue", ws.made_from(["pin_vectors", "pins"]), lambda out, scratch: _catalogue(ws, out))
+    made = ws.made_from(["pin_vectors", "pins"], version=catalogue.VERSION)
+    run.folder("index/catalogue", made, lambda out, scratch: _catalogue(ws, out))
     made = ws.made_from(alignment.MADE_OF, version=alignment.VERSION)
     run.folder(alignment.NAME, made, lambda out, scratch: alignment.build(ws, out))
 

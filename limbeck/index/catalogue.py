@@ -3,22 +3,42 @@
 Opening reads next to nothing, whatever their number, and processes on one machine share what was read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from limbeck import lookup
 from limbeck.errors import WorkspaceError
+from limbeck.index import columns
 from limbeck.student.vectors import Vectors
 
-SHOWN = ("pin_id", "title", "description", "image", "link", "language", "country")
+VERSION = 2  # raise it when the same Pins are to be kept otherwise
+STATED = ("language", "country")  # columns by which Pins are left out
 _IDS, _VECTORS, _SHOWN = "pins", "vectors.npy", "shown.arrow"
-_KNOWN = "known"  # whether the pins table has the Pin
-_COLUMNS = pa.schema([*((name, pa.string()) for name in SHOWN), (_KNOWN, pa.bool_())])
+_PIN, _KNOWN = "pin", "known"  # all that is shown of a Pin, as JSON; whether the pins table has it
+_COLUMNS = pa.schema([(_PIN, pa.large_binary()), *((name, pa.string()) for name in STATED), (_KNOWN, pa.bool_())])
+_ROWS_AT_ONCE = 65_536
+
+
+class Shown(NamedTuple):
+    """What is shown of a Pin."""
+
+    pin_id: str
+    title: str | None
+    description: str | None
+    image: str | None
+    link: str | None
+    language: str | None
+    country: str | None
+
+
+SHOWN = Shown._fields
+_READER = msgspec.json.Decoder(Shown)
 
 
 class Mapped(Vectors):
@@ -51,33 +71,38 @@ class Catalogue:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._shown = pa.ipc.open_file(pa.memory_map(str(folder / _SHOWN))).read_all()
+            self._columns = columns.open(folder / _SHOWN)
             matrix = np.asarray(np.load(folder / _VECTORS, mmap_mode="r"))
         except (ValueError, OSError, pa.ArrowInvalid) as error:
             raise WorkspaceError(f"{folder}: cannot be read ({error}). Delete it and run again") from None
         self.vectors = Mapped(lookup.open(folder, _IDS), matrix)
-        if not len(self._shown) == len(matrix) == len(self.vectors.ids) or self._shown.schema != _COLUMNS:
+        sizes = {len(matrix), len(self.vectors.ids), *map(len, self._columns.values())}
+        if len(sizes) > 1 or {name: column.type for name, column in self._columns.items()} != _TYPES:
             raise WorkspaceError(f"{folder}: its parts are not of the same Pins. Delete it and run again")
+        _, begins, told = self._columns[_PIN].buffers()
+        self._begins, self._told = np.frombuffer(begins, np.int64), memoryview(told or b"")
 
     @property
     def known(self) -> np.ndarray:
         """Whether the pins table has each Pin, bool (n,); read whole."""
-        found: np.ndarray = self._shown.column(_KNOWN).to_numpy()
+        found: np.ndarray = self._columns[_KNOWN].to_numpy(zero_copy_only=False)
         return found
 
-    def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
-        """The columns of `SHOWN` of the Pins in these rows."""
-        found = self._shown.take(pa.array(rows))
-        columns = (found.column(name).to_pylist() for name in SHOWN)
-        return [dict(zip(SHOWN, values)) for values in zip(*columns)]
+    def shown(self, rows: np.ndarray) -> list[Shown]:
+        """What is shown of the Pins in these rows, which the pins table has."""
+        spans = zip(self._begins[rows].tolist(), self._begins[rows + 1].tolist())
+        return [_READER.decode(self._told[begin:end]) for begin, end in spans]
 
     def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
-        """Which of the Pins in these rows state what is `wanted` of columns of `SHOWN`, or nothing: bool (n,)."""
+        """Which of the Pins in these rows state what is `wanted` of the columns `STATED`, or nothing: bool (n,)."""
         fits = np.ones(len(rows), dtype=bool)
         for name, value in wanted.items():
-            stated = pc.utf8_lower(self._shown.column(name).take(pa.array(rows)))
-            fits &= pc.fill_null(pc.equal(stated, value.lower()), True).to_numpy()
+            stated = pc.utf8_lower(self._columns[name].take(pa.array(rows)))
+            fits &= pc.fill_null(pc.equal(stated, value.lower()), True).to_numpy(zero_copy_only=False)
         return fits
+
+
+_TYPES = dict(zip(_COLUMNS.names, _COLUMNS.types))
 
 
 def build(vectors: pa.Table, pins: pa.Table, out: Path) -> None:
@@ -86,9 +111,17 @@ def build(vectors: pa.Table, pins: pa.Table, out: Path) -> None:
     lookup.save(known.pin_ids, out, _IDS)
     np.save(out / _VECTORS, np.ascontiguousarray(known.matrix, dtype=np.float32), allow_pickle=False)
     rows = pc.index_in(pa.array(known.pin_ids, pa.string()), pins.column("pin_id").combine_chunks())
-    found = [pins.column(name).combine_chunks().take(rows) for name in SHOWN]
-    with pa.ipc.new_file(str(out / _SHOWN), _COLUMNS) as writer:
-        writer.write_table(pa.Table.from_arrays([*found, pc.is_valid(rows)], schema=_COLUMNS), max_chunksize=1 << 20)
+    stated = [pins.column(name).combine_chunks().take(rows) for name in STATED]
+    told = pa.chunked_array(_told(pins.select(SHOWN), rows), pa.large_binary())
+    columns.save(pa.Table.from_arrays([told, *stated, pc.is_valid(rows)], schema=_COLUMNS), out / _SHOWN)
+
+
+def _told(pins: pa.Table, rows: pa.Array) -> Iterator[pa.Array]:
+    """What is shown of the Pins in these rows as JSON, a part of them at a time; nothing of null."""
+    for begin in range(0, len(rows), _ROWS_AT_ONCE):
+        some = pins.take(rows.slice(begin, _ROWS_AT_ONCE))
+        each = zip(*(column.to_pylist() for column in some.columns))
+        yield pa.array([msgspec.json.encode(pin) if pin[0] is not None else b"" for pin in each], pa.large_binary())
 
 
 def open(folder: Path) -> Catalogue:

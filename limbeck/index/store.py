@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from limbeck.errors import WorkspaceError
 from limbeck.index import alignment, boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
-from limbeck.index.catalogue import SHOWN, Catalogue, Mapped
+from limbeck.index.catalogue import Catalogue, Mapped, Shown
 from limbeck.index.lexical import Lexical
 from limbeck.index.sides import Near, Words
 from limbeck.relevance import LEVELS
@@ -25,7 +25,6 @@ from limbeck.student.served import ServedTower
 from limbeck.text.compose import compose_one
 from limbeck.workspace import Workspace
 
-__all__ = ["MADE_OF", "SHOWN", "Store"]
 MADE_OF = (
     "models/student",
     "signals/match",
@@ -131,12 +130,12 @@ class Store:
         rows = self.vectors.rows(pin_ids)
         return np.where((rows >= 0) & (self.match_rows[rows] >= 0), rows, -1)
 
-    def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
-        """What is shown of the Pins in these rows: the columns of `SHOWN`."""
+    def shown(self, rows: np.ndarray) -> list[Shown]:
+        """What is shown of the Pins in these rows."""
         return self.catalogue.shown(rows)
 
     def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
-        """Which of the Pins in these rows state what is `wanted` of columns of `SHOWN`, or nothing: bool (n,)."""
+        """Which of the Pins in these rows state what is `wanted` of language and country, or nothing: bool (n,)."""
         return self.catalogue.fitting(rows, wanted)
 
     def ids(self, rows: np.ndarray) -> list[str]:

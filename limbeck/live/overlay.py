@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from limbeck.index.catalogue import Shown
 from limbeck.index.store import Store
 from limbeck.live import segment
 from limbeck.live.journal import BEGINNING, Position
@@ -104,7 +105,7 @@ class Overlay:
         """What they say, by source."""
         return [{k: v for k, v in self._entries[row].said.items() if k != "digest"} for row in rows]
 
-    def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
+    def shown(self, rows: np.ndarray) -> list[Shown]:
         """What is shown of them."""
         return [segment.shown(self._entries[row]) for row in rows]
 

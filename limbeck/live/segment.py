@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from limbeck.index.store import SHOWN, Store
+from limbeck.index.catalogue import SHOWN, Shown
+from limbeck.index.store import Store
 from limbeck.live.postings import Postings
 from limbeck.records import Pin, schema
 from limbeck.signals.signal import UNASKED
@@ -66,9 +67,9 @@ def entries(store: Store, pins: Sequence[Pin]) -> list[Entry]:
     return [Entry(*each) for each in zip(pins, said, map(np.copy, vectors), map(np.copy, bases), known)]
 
 
-def shown(entry: Entry) -> dict[str, Any]:
-    """The columns of `SHOWN`."""
-    return {name: getattr(entry.pin, name) for name in SHOWN}
+def shown(entry: Entry) -> Shown:
+    """What is shown of a live Pin."""
+    return Shown(*(getattr(entry.pin, name) for name in SHOWN))
 
 
 def _said(store: Store, pin: Pin, row: int) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _said(store: Store, pin: Pin, row: int) -> dict[str, Any]:
     before: dict[str, Any] = {}
     if row >= 0:
         [before], [was] = store.says(np.asarray([row])), store.shown(np.asarray([row]))
-        changed = {name for name in ("image", "link") if was[name] != getattr(pin, name)}
+        changed = {name for name in ("image", "link") if getattr(was, name) != getattr(pin, name)}
         lost = {"image": ("caption",), "link": ("link_title", "link_description")}
         before = {**before, **{source: None for name in changed for source in lost[name]}}
     none: dict[str, Any] = {

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from limbeck.errors import WorkspaceError
+from limbeck.index.catalogue import Shown
 from limbeck.index.lexical import query_terms
 from limbeck.index.sides import Near, Words
 from limbeck.index.store import Stage, Store
@@ -51,7 +52,7 @@ class LiveStore(Store):
                 rows[place] = first + live[pin_id] if live[pin_id] >= 0 else -1
         return rows
 
-    def shown(self, rows: np.ndarray) -> list[dict[str, Any]]:
+    def shown(self, rows: np.ndarray) -> list[Shown]:
         """As `Store.shown`."""
         return self._listed(rows, self.base.shown, self.overlay.shown)
 

@@ -10,11 +10,11 @@ and a Pin of a lower band never comes before one of a higher band, whatever its 
 import heapq
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from limbeck.index.catalogue import Shown
 from limbeck.index.store import Store
 from limbeck.settings import Blend
 
@@ -43,9 +43,17 @@ class Blender:
         if not kinds:
             left = leading(bands[some], scores, k)
             some, scores = some[left], scores[left]
-        names, values = self._store.ids(rows[some]), scores.tolist()
-        order = sorted(range(len(some)), key=lambda i: (-values[i], names[i]))
-        return some[varied(order, values, bands[some].tolist(), kinds, k)]
+        order = self._in_order(rows[some], bands[some], scores)
+        return some[varied(order, scores.tolist(), bands[some].tolist(), kinds, k) if kinds else order[:k]]
+
+    def _in_order(self, rows: np.ndarray, bands: np.ndarray, scores: np.ndarray) -> Sequence[int]:
+        """Places by band, then by score, highest first; equal ones by pin_id, which is read where there are such."""
+        order = np.lexsort((-scores, -bands))
+        equal = (np.diff(scores[order]) == 0) & (np.diff(bands[order]) == 0)
+        if not equal.any():
+            return order.tolist()
+        names = self._store.ids(rows)
+        return sorted(order.tolist(), key=lambda i: (-bands[i], -scores[i], names[i]))
 
     def _engagement(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Expected worth as a share, (n,); the same for all where there is no log."""
@@ -80,8 +88,12 @@ def leading(bands: np.ndarray, scores: np.ndarray, k: int, lift: float = 0.0) ->
     """
     if not 0 < k < len(scores):
         return np.arange(len(scores))
-    last = np.lexsort((scores, bands))[-k]
-    return np.flatnonzero((bands > bands[last]) | ((bands == bands[last]) & (scores + lift >= scores[last])))
+    reached = np.bincount(bands)[::-1].cumsum()[::-1]  # by how many, each band or one above it
+    band = int(np.flatnonzero(reached >= k)[-1])
+    inside = bands == band
+    lacking = k - (reached[band] - inside.sum())
+    least = np.partition(scores[inside], -lacking)[-lacking]
+    return np.flatnonzero((bands > band) | (inside & (scores + lift >= least)))
 
 
 def varied(order: Sequence[int], scores: Sequence[float], bands: Sequence[int], kinds: Kinds, k: int) -> list[int]:
@@ -106,10 +118,10 @@ def varied(order: Sequence[int], scores: Sequence[float], bands: Sequence[int], 
     return found
 
 
-def domain(pin: dict[str, Any]) -> str | None:
+def domain(pin: Shown) -> str | None:
     """The host that a Pin links to, without "www."; None where it links to none."""
     try:
-        host = urlsplit(pin["link"] or "").hostname
+        host = urlsplit(pin.link or "").hostname
     except ValueError:
         return None
     return host.removeprefix("www.") if host else None

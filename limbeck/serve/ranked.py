@@ -1,7 +1,7 @@
 """What is answered of Pins and documents: who they are, what they were given, and in which order they stand."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -95,11 +95,6 @@ def rounded(distribution: np.ndarray) -> np.ndarray:
 def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
     """Highest expected level first, equal ones by pin_id."""
     return sorted(ranked, key=lambda r: (-(r.expected_level or 0), r.pin_id))
-
-
-def grades(distribution: np.ndarray) -> list[dict[str, Any]]:
-    """What a grade consists of, for each row."""
-    return [dict(zip(("level", "expected_level", "probabilities"), graded)) for graded in zip(*told(distribution))]
 
 
 def told(distribution: np.ndarray) -> tuple[list[int], list[float], list[tuple[float, ...]]]:

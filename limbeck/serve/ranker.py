@@ -142,8 +142,8 @@ class Ranker:
         if self._others and ranker in self._others.names:
             pins = self.search(query, CANDIDATES, candidates)
             rows = self._store.rows([pin.pin_id for pin in pins])
-            grades = ranked.grades(self._others.grade(ranker, query, self._store, rows))
-            return ranked.in_order([msgspec.structs.replace(pin, **grade) for pin, grade in zip(pins, grades)])[:k]
+            graded = self._answered(rows, self._others.grade(ranker, query, self._store, rows))
+            return ranked.in_order(graded)[:k]
         if ranker == "text match":
             found = self._store.lexical.search(query, k)
         else:
@@ -206,12 +206,12 @@ class Ranker:
         scores = {pin: score for pin, score in near if pin != pin_id}
         rows = self._store.rows(list(scores))
         pins = self._store.shown(rows[rows >= 0])
-        return [Similar(**pin, similarity=round(scores[pin["pin_id"]], 6)) for pin in pins][:k]
+        return [Similar(*pin, similarity=round(scores[pin.pin_id], 6)) for pin in pins][:k]
 
     def pin(self, pin_id: str) -> Pin:
         """What is shown of a Pin; `UnknownPins` where the index lacks it."""
         [shown] = self._store.shown(self._known([pin_id]))
-        return Pin(**shown)
+        return Pin(*shown)
 
     def some(self, k: int) -> list[Pin]:
         """About `k` Pins, spread evenly over the index."""
@@ -222,7 +222,7 @@ class Ranker:
     def pins(self, pin_ids: Sequence[str]) -> list[Pin]:
         """What is shown of those of these Pins that the index has, in their order."""
         rows = self._store.rows(pin_ids)
-        return [Pin(**pin) for pin in self._store.shown(rows[rows >= 0])]
+        return [Pin(*pin) for pin in self._store.shown(rows[rows >= 0])]
 
     @property
     def boards(self) -> Boards | None:
@@ -241,7 +241,7 @@ class Ranker:
         with self._stage("retrieve"):
             most = candidates * (FILTERED_MORE if wanted else 1)
             found = fuse([[pin for pin, _ in self._store.lexical.search(words, most)] for words in asked])
-        return [Ranked(**pin) for pin in self._store.shown(self._fitting(found, wanted)[:k])]
+        return [Ranked(*pin) for pin in self._store.shown(self._fitting(found, wanted)[:k])]
 
     def _fitting(self, found: Sequence[str], wanted: Mapping[str, str]) -> np.ndarray:
         """Rows of those of these Pins that can be shown, without those that state another language or country."""
@@ -313,5 +313,5 @@ class Ranker:
         return self._answered(rows, self._grade_rows(query, rows)) if len(rows) else []
 
     def _answered(self, rows: np.ndarray, distribution: np.ndarray) -> list[Ranked]:
-        grades = ranked.grades(distribution)
-        return [Ranked(**pin, **grade) for pin, grade in zip(self._store.shown(rows), grades)]
+        graded = zip(self._store.shown(rows), *ranked.told(distribution))
+        return [Ranked(*pin, level, expected, probabilities) for pin, level, expected, probabilities in graded]

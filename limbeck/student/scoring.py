@@ -84,9 +84,9 @@ class Scorer:
         d, r = self.shape.vector_size, self.shape.products
         parts = np.split(self._weights[0], np.cumsum([d, d, r, 1, len(self.shape.features)]))
         self._of_query, self._of_pin, products, mean, features, missing = parts
-        self._of_products = products + mean / r
         given = self._mean, self._scale, features, missing
         self._sides = {side: _Part.of(self.shape, side, given) for side in _SIDES}
+        self._of_pairs = np.concatenate([products + mean / r, self._sides["pair"].weights])
 
     def probabilities(self, query: np.ndarray, pins: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Five probabilities per row, float32 (n, 5). `query` is (n, d), or (1, d) for one query and many Pins."""
@@ -103,8 +103,9 @@ class Scorer:
     def asked(self, query: np.ndarray, columns: np.ndarray) -> Asked:
         """What a query contributes, by its vector (d,) and the columns about it alone (f,)."""
         share = query @ self._of_query + self._biases[0] + self._sides["query"].shares(columns[None])[0]
-        products = self._of_products * query[: self.shape.products, None]
-        return Asked(np.concatenate([products, self._sides["pair"].weights]), share)
+        weights = self._of_pairs.copy()
+        weights[: self.shape.products] *= query[: self.shape.products, None]
+        return Asked(weights, share)
 
     def candidates(self, asked: Asked, held: Held, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Five probabilities of a query and the Pins in these rows of `held`, float32 (n, 5).

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limbeck.index.catalogue import Shown
 from limbeck.serve.blend import Blender, domain, leading, share, varied
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Blend
@@ -146,4 +147,4 @@ def _value(order, pins, costs):
      ("javascript:alert(1)", None), ("http://[", None), ("", None)],
 )  # fmt: skip
 def test_domains(link, host):
-    assert domain({"link": link}) == host
+    assert domain(Shown("p", None, None, None, link, None, None)) == host

@@ -77,9 +77,8 @@ def test_a_filter_leaves_out_those_that_state_another(client, following):
     store = following.ranker.store
     rows = store.rows([f"pin{i:02d}" for i in (30, 5, 12, 9, 41)] + ["new-2", "new-1"])
     for wanted in ({"language": "de"}, {"language": "EN"}, {"country": "us"}, {"language": "de", "country": "fr"}):
-        expected = [
-            all(pin[c] is None or pin[c].lower() == v.lower() for c, v in wanted.items()) for pin in store.shown(rows)
-        ]
+        stated = [pin._asdict() for pin in store.shown(rows)]
+        expected = [all(pin[c] is None or pin[c].lower() == v.lower() for c, v in wanted.items()) for pin in stated]
         assert store.fitting(rows, wanted).tolist() == expected
         assert store.fitting(rows[:0], wanted).tolist() == []
     assert store.fitting(rows, {"language": "de"})[1]
@@ -201,7 +200,7 @@ def test_however_changes_come_the_same_pins_are_there(store, tmp_path_factory, s
         asked = [*model, "pin00", "pin05", "a", "b", "nobody"]
         rows = live.rows(asked)
         assert [pin_id for pin_id, row in zip(asked, rows) if row >= 0 and pin_id not in model] == []
-        assert {pin_id: s["title"] for pin_id, s in zip(model, live.shown(live.rows(list(model))))} == model
+        assert {pin_id: s.title for pin_id, s in zip(model, live.shown(live.rows(list(model))))} == model
         assert live.ids(live.rows(list(model))) == list(model)
         matched = live.matched(live.rows(list(model)))
         assert matched.tolist() == store.signals.rows(list(model)).tolist()

@@ -36,7 +36,7 @@ def change_head(ws, **changes):
 def test_the_store_has_every_pin(store):
     assert len(store) == 50
     assert store.rows(["pin00", "nobody", "pin49"]).tolist() == [0, -1, 49]
-    assert [p["pin_id"] for p in store.shown(np.asarray([3, 1]))] == ["pin03", "pin01"]
+    assert [p.pin_id for p in store.shown(np.asarray([3, 1]))] == ["pin03", "pin01"]
 
 
 def test_a_document_is_composed_as_pins_are(store, workspace):
