@@ -170,7 +170,8 @@ class Service:
         ids, ranker = [pin.id for pin in asked.documents], self._versions.ranker
         seen: list[Graded] = []
         order, grades = await self._queue.work(self._watched(ranker, seen).rerank_places, asked.query, ids, asked.top_n)
-        self._logged(request, (asked.query, None, None), ranker, seen, [ids[place] for place in order.tolist()])
+        if seen:
+            self._logged(request, (asked.query, None, None), ranker, seen, [ids[place] for place in order.tolist()])
         return http.answer(RerankedPins(str(uuid.uuid4()), ranker.model, written.results(order, grades)))
 
     async def _reranked_documents(self, request: Request, body: bytes) -> Response:

@@ -197,7 +197,7 @@ def read_similar(parameters: Mapping[str, str], most: int) -> SimilarRequest:
 
 def results(ranked: Sequence[RankedDocument], documents: Sequence[str | Document | None]) -> list[RerankResult]:
     """Graded documents as they are answered, row by row, with the documents that are to be shown."""
-    scores = relevance_scores([graded.expected_level for graded in ranked])
+    scores = relevance_scores([graded.expected_level for graded in ranked]).tolist()
     return [
         RerankResult(graded.index, score, graded.level, graded.expected_level, graded.probabilities, _shown(document))
         for graded, score, document in zip(ranked, scores, documents)
@@ -208,11 +208,9 @@ def _shown(document: str | Document | None) -> Document | UnsetType:
     return Document(text=document) if isinstance(document, str) else UNSET if document is None else document
 
 
-def relevance_scores(expected_levels: Sequence[float] | np.ndarray) -> list[float]:
-    """Level 1 is 0, level 5 is 1."""
-    laid = (np.asarray(expected_levels, dtype=np.float64) - 1) / 4
-    found: list[float] = laid.clip(0, 1).round(6).tolist()
-    return found
+def relevance_scores(expected_levels: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Level 1 is 0, level 5 is 1: float64 (n,)."""
+    return ((np.asarray(expected_levels, dtype=np.float64) - 1) / 4).clip(0, 1).round(6)
 
 
 def decoded(body: bytes, kind: type[T], example: str) -> T:

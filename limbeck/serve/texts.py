@@ -59,5 +59,5 @@ def answer(ranked: Sequence[RankedDocument], asked: TextsRequest) -> list[TextsR
             score=score,
             text=asked.texts[graded.index] if asked.return_text else UNSET,
         )
-        for graded, score in zip(ranked, levels if asked.raw_scores else relevance_scores(levels))
+        for graded, score in zip(ranked, levels if asked.raw_scores else relevance_scores(levels).tolist())
     ]

@@ -6,6 +6,7 @@ What is asked and answered is what `messages.py` says; bodies that ask for anyth
 from typing import Annotated
 
 import msgspec
+import numba
 import numpy as np
 from msgspec import Meta
 
@@ -56,33 +57,43 @@ def results(order: np.ndarray, distribution: np.ndarray) -> msgspec.Raw:
     if not len(order):
         return msgspec.Raw(b"[]")
     expected = rounded(distribution)
-    told = np.column_stack([relevance_scores(expected), expected, distribution.astype(np.float64)])
-    numbers = np.rint(told * 10**DECIMALS)
-    out = np.tile(np.frombuffer(_RESULT, np.uint8), (len(order), 1))
-    out[:, _NUMBERS] = _digits(numbers.astype(np.int64), DECIMALS + 1)
-    out[:, _LEVEL] = distribution.argmax(axis=1) + 1 + _ZERO
-    index = _digits(order[:, None], len(_INDEX))[:, 0]
-    index[:, :-1][np.logical_and.accumulate(index[:, :-1] == _ZERO, axis=1)] = ord(" ")
-    out[:, _INDEX] = index
+    out = np.tile(_TEMPLATE, (len(order), 1))
+    _write(out, order, distribution.argmax(axis=1) + 1, relevance_scores(expected), expected, distribution)
     return msgspec.Raw(b"[" + out.ravel()[:-1].tobytes() + b"]")
 
 
-def _digits(numbers: np.ndarray, count: int) -> np.ndarray:
-    """The last digits of whole numbers (n, m), as characters: uint8 (n, m, count)."""
-    rest, out = numbers.astype(np.uint32), np.empty((*numbers.shape, count), np.uint8)
-    for place in range(count - 1, -1, -1):
-        tens = rest // np.uint32(10)  # NumPy divides many numbers by one several times as fast as by many
-        out[:, :, place] = rest - 10 * tens + _ZERO
-        rest = tens
-    return out
+@numba.njit(cache=True, nogil=True)
+def _write(out, order, levels, scores, expected, distribution):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The numbers of each result into its line."""
+    for i in range(len(out)):
+        line = out[i]
+        _digits(line, _INDEX, np.uint32(order[i]))
+        _digits(line, _LEVEL, np.uint32(levels[i]))
+        _digits(line, _SCORE, np.uint32(np.rint(scores[i] * _UNIT)))
+        _digits(line, _EXPECTED, np.uint32(np.rint(expected[i] * _UNIT)))
+        for j in range(len(_PROBABILITIES)):
+            _digits(line, _PROBABILITIES[j], np.uint32(np.rint(np.float64(distribution[i, j]) * _UNIT)))
+        for place in _INDEX[:-1]:
+            if line[place] != _ZERO:
+                break
+            line[place] = _SPACE
 
 
-_ZERO = ord("0")
+@numba.njit(inline="always")
+def _digits(line, places, number):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The last digits of a whole number, as characters."""
+    for k in range(len(places) - 1, -1, -1):
+        line[places[k]] = _ZERO + number % np.uint32(10)
+        number //= np.uint32(10)
+
+
+_ZERO, _SPACE, _UNIT = ord("0"), ord(" "), 10.0**DECIMALS
 _RESULT = (
     b'{"index":####,"relevance_score":#.######,"level":#,"expected_level":#.######,'
     b'"probabilities":[#.######,#.######,#.######,#.######,#.######]},'
 )
-_PLACES = np.flatnonzero(np.frombuffer(_RESULT, np.uint8) == ord("#"))
-_INDEX, _LEVEL = _PLACES[:4], int(_PLACES[11])
-_NUMBERS = np.delete(_PLACES, [0, 1, 2, 3, 11]).reshape(-1, DECIMALS + 1)  # relevance, expected level, probabilities
+_TEMPLATE = np.frombuffer(_RESULT, np.uint8)
+_PLACES = np.flatnonzero(np.equal(_TEMPLATE, ord("#")))
+_INDEX, _SCORE, _LEVEL, _EXPECTED, _PROBABILITIES = np.split(_PLACES, (4, 11, 12, 19))
+_PROBABILITIES = _PROBABILITIES.reshape(-1, DECIMALS + 1)
 assert len(str(MAX_DOCUMENTS - 1)) <= len(_INDEX)
