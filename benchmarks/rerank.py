@@ -99,6 +99,7 @@ def stand(root: Path, count: int, settings: Student, queries: list[str], world: 
         "match_rows": np.arange(count),
         "served": count,
         "digest": "benchmark",
+        "reading": "benchmark",
         "understanding": Understanding(None, Languages()),
     }
     left = ("lexical", "statistics", "nearest", "texts", "boards", "tokenizer", "text", "versions")

@@ -290,9 +290,10 @@ def index(run: Run) -> None:
     """Vectors of all Pins by the student, computed only where text or student changed, and the index over them."""
     ws, recipe = run.ws, run.recipe
     run.table("pin_vectors", ws.made_from(["composed", "models/student"]), lambda: assembly.pin_vectors(recipe, ws))
-    made = ws.made_from(onnx.made_of(ws), version=onnx.VERSION)
-    run.folder("index/onnx", made, lambda out, _: onnx.build(ws, out))
-    made, bits = ws.made_from(shares.MADE_OF, version=shares.VERSION, index=recipe.index), recipe.index.bits
+    bits, tower_bits = recipe.index.bits, recipe.index.tower_bits
+    made = ws.made_from(onnx.made_of(ws), version=onnx.VERSION, tower_bits=tower_bits)
+    run.folder("index/onnx", made, lambda out, _: onnx.build(ws, out, tower_bits))
+    made = ws.made_from(shares.MADE_OF, version=shares.VERSION, bits=bits)
     run.folder("index/shares", made, lambda out, _: shares.build(ws, assembly.reader(recipe, ws), bits, out))
     made = ws.made_from(["pin_vectors"])
     cells = ws.earlier("index/nearest", made)

@@ -233,6 +233,7 @@ class Index:
     """What is kept of the Pins for the service (docs/student.md)."""
 
     bits: Literal[8, 16, 32] = 16  # of each number that the student's first layer made of a Pin
+    tower_bits: Literal[8, 32] = 32  # of each weight of what reads texts; 8: in half the time, not quite alike
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,15 @@ def made_of(ws: Workspace) -> tuple[str, ...]:
     return ("models/student", *kept)
 
 
-def build(ws: Workspace, out: Path) -> None:
-    """Write both into `out`. PyTorch is imported here alone: who opens the index needs none."""
+def build(ws: Workspace, out: Path, bits: int = 32) -> None:
+    """Write both into `out`, in 32 or 8 bits. PyTorch is imported here alone: who opens the index needs none."""
     from limbeck.student import export
 
     export.export(ws.folder("models/student"), out / STUDENT)
     for name in made_of(ws)[1:2]:
         export.read(ws.folder(name), out / UNTUNED)
+    if bits == 8:
+        from limbeck.student import quantization
+
+        for tower in out.iterdir():
+            quantization.quantize(tower)

@@ -66,6 +66,7 @@ class Store:
     tokenizer: Tokenizer
     text: Text
     digest: str  # of the student
+    reading: str  # names how it reads texts: vectors of the one are not those of the other
     versions: Mapping[str, str]  # of the parts of the features
     understanding: understanding.Understanding  # of queries
 
@@ -83,16 +84,18 @@ class Store:
     def open(cls, ws: Workspace, text: Text | None = None, keep: Keep = lambda student, digest, read: read) -> "Store":
         """Load the committed models and indexes. Documents from outside are composed by `text`, else as the Pins were.
 
-        `keep` may put a cache before the reading of queries for the signals, given the student and its digest.
+        `keep` may put a cache before the reading of queries for the signals, given the student and its `reading`.
         `InputError` where something has not been made yet, `WorkspaceError` where the parts do not belong together.
         """
         versions = {name: ws.digest(name) for name in MADE_OF if ws.manifest(name)}
         _check_vectors_are_of(ws, versions["models/student"])
         _check_signals(ws)
-        student = Student(ws.folder("models/student"), ServedTower(ws.folder("index/onnx") / onnx.STUDENT))
+        tower = ServedTower(ws.folder("index/onnx") / onnx.STUDENT)
+        student = Student(ws.folder("models/student"), tower)
+        reading = versions["models/student"] if tower.bits == 32 else f"{versions['models/student']}/{tower.bits}"
         read = _reading(ws, student)
         aligned = alignment.open(ws)
-        signals = joined.open(ws, keep(student, versions["models/student"], read), known=aligned.of)
+        signals = joined.open(ws, keep(student, reading, read), known=aligned.of)
         near, pins = nearest.open(ws.folder("index/nearest")), catalogue.open(ws.folder("index/catalogue"))
         words, held = lexical.open(ws.folder("index/lexical")), shares.open(ws.folder("index/shares"))
         _check_features(student, signals)
@@ -118,6 +121,7 @@ class Store:
             tokenizer=_tokenizer(ws),
             text=text or _text(ws),
             digest=versions["models/student"],
+            reading=reading,
             versions=joined.versions(ws),
             understanding=understanding.open(ws),
         )

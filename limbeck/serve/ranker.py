@@ -61,7 +61,7 @@ class Ranker:
         self._store, self._stage, self._cost, self._others = store, stage, Cost(), others
         self.caches = caches or Caches()
         self._note: Callable[[Graded], None] | None = None
-        self._queries = self.caches.queries(store.student, store.digest)
+        self._queries = self.caches.queries(store.student, store.reading)
         self._retriever = retriever or FusedRetriever(store.lexical, store.nearest, self._queries)
         self._understander = Understander(store.understanding, store.signals.interest)
         self._blender = Blender(blend, store) if blend else None

@@ -32,6 +32,7 @@ class ServedTower:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise WorkspaceError(f"{folder}: cannot be read ({reason}). Delete it and run again") from None
         self._inputs, self._padding = reading["inputs"], reading["padding"]
+        self.bits: int = reading.get("bits", 32)  # of each weight
         for tokenizer in (self._cut, self._whole):
             tokenizer.encode_special_tokens = reading["special_tokens_are_text"]
             tokenizer.no_padding()

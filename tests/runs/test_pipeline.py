@@ -92,7 +92,9 @@ def test_the_same_recipe_and_seed_give_the_same_bytes_wherever_they_lie(finished
 
 STUDENTS = MODELS - {"models/teacher"}
 TAUGHT = STUDENTS - {"models/student-human"}
+QUICK = {"tower_bits", "measure.bootstrap"}
 KNOBS = {
+    "tower_bits was 32, is 8": ({"index": {"tower_bits": 8}}, "index/onnx", set()),
     "measure.bootstrap was 50, is 60": ({"measure": {"bootstrap": 60}}, "evaluation/measures", {"report/page"}),
     "student.epochs was 1.0, is 2.0": (
         {"student": {"epochs": 2}},
@@ -112,7 +114,7 @@ KNOBS = {
 }
 
 
-@pytest.mark.parametrize("why", [why if "bootstrap" in why else longer(why) for why in KNOBS])
+@pytest.mark.parametrize("why", [why if set(why.split()) & QUICK else longer(why) for why in KNOBS])
 def test_a_knob_remakes_exactly_what_depends_on_it(home, copy, why):
     changes, first, others = KNOBS[why]
     ended = home.limbeck("--json", "run", home.write("turned", **changes), "--workspace", copy)

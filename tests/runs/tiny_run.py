@@ -31,6 +31,7 @@ RECIPE: dict[str, Any] = {
     "teacher": {"backbone": "backbone", "epochs": 1, "max_tokens": 48},
     "labels": {"per_human_label": 3, "rows_per_shard": 300},
     "student": {"backbone": "backbone", "epochs": 1, "vector_size": 16, "hidden": [16, 8], "max_tokens": 32},
+    "index": {},
     "measure": {"bootstrap": 50, "learning_curve": [0.3], "attacked_pairs": 2},
 }
 TINY = "recipes/tiny.toml"

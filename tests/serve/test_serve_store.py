@@ -8,8 +8,10 @@ from served import write_catalogue, write_shares
 
 from limbeck import records
 from limbeck.errors import InputError, WorkspaceError
-from limbeck.index import nearest, shares
+from limbeck.index import nearest, onnx, shares
 from limbeck.index.store import MADE_OF, Store
+from limbeck.relevance import expected_level
+from limbeck.serve.cache import Caches
 from limbeck.serve.ranker import Ranker
 from limbeck.workspace import Made, Workspace
 
@@ -50,6 +52,19 @@ def test_documents_are_composed_by_the_settings_that_pins_were(copy):
     made = copy.made_from([], rendering={"sources": ("title",), "max_tokens": 3})
     copy.write_table("composed", made, {"00000": lambda: table})
     assert Store.open(copy).compose({"title": "red sofa red sofa", "caption": "tea"}) == "red sofa red"
+
+
+def test_a_student_that_reads_in_8_bits_shares_no_cached_vectors_with_itself_in_32(copy, store):
+    made = copy.made_from(onnx.made_of(copy), bits=8)
+    copy.write_folder("index/onnx", made, lambda out, _: onnx.build(copy, out, 8))
+    exact, quantized = store, Store.open(copy)
+    assert quantized.model == exact.model
+    assert quantized.reading != exact.reading
+    kept = Caches()
+    pins = [f"pin{i:02d}" for i in range(50)]
+    grades = [Ranker(s, caches=kept).grade("red sofa", pins) for s in (exact, quantized, exact)]
+    assert (grades[0] == grades[2]).all()
+    assert 0 < np.abs(expected_level(grades[0]) - expected_level(grades[1])).max() < 0.2
 
 
 @pytest.mark.parametrize("name", MADE_OF)

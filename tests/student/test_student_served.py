@@ -3,13 +3,14 @@
 import shutil
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 
 from limbeck.errors import InputError, WorkspaceError
 from limbeck.signals.signal import Group
-from limbeck.student import export, served
+from limbeck.student import export, quantization, served
 from limbeck.student.encode import Encoder
 from limbeck.student.grade import Student
 from limbeck.student.model import Head, create_tower, load_tower, save
@@ -82,3 +83,23 @@ def test_a_damaged_file_is_a_clear_line(exported, name, tmp_path):
     (copy / name).write_bytes(b"nothing of the kind")
     with pytest.raises(WorkspaceError, match="cannot be read"):
         ServedTower(copy)
+
+
+def test_in_8_bits_it_reads_nearly_the_same(exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "student")
+    quantization.quantize(folder)
+    exact, quantized = ServedTower(exported), ServedTower(folder)
+    assert (exact.bits, quantized.bits) == (32, 8)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in exported.iterdir()}
+    apart = np.linalg.norm(quantized.read(TEXTS) - exact.read(TEXTS), axis=1)
+    assert (apart > 0).all()
+    assert (apart < 0.1 * np.linalg.norm(exact.read(TEXTS), axis=1)).all()
+    weights = {w.data_type for w in onnx.load(folder / served.TOWER).graph.initializer if "quantized" in w.name}
+    assert onnx.TensorProto.INT8 in weights
+
+
+def test_a_tower_that_8_bits_are_too_few_for_is_refused(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(quantization, "MOST_APART", 1e-6)
+    with pytest.raises(InputError, match=r"reads too differently: .*, by \d") as refused:
+        quantization.quantize(shutil.copytree(exported, tmp_path / "student"))
+    assert "index.tower_bits" in refused.value.remedy
