@@ -60,9 +60,9 @@ class Candidates:
     """A retriever that finds the Pins that it is told to."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self.found = np.zeros(0, np.int64)
 
-    def retrieve(self, query: str, k: int) -> list[str]:
+    def retrieve(self, query: str, k: int) -> np.ndarray:
         """The first `k` of them."""
         return self.found[:k]
 
@@ -185,10 +185,9 @@ def stages(store: Store, queries: list[str], chosen: list[np.ndarray], rounds: i
 
     retriever = Candidates()
     ranker = Ranker(store, retriever, blend=Blend())
-    names = [store.ids(rows) for rows in chosen]
 
     def search(i: int) -> object:
-        retriever.found = names[i % len(chosen)]
+        retriever.found = chosen[i % len(chosen)]
         return ranker.search(queries[i % number], 50, len(retriever.found))
 
     match = store.signals.match

@@ -65,6 +65,10 @@ class Mapped(Vectors):
         """Row numbers of Pins, int64 (n,); −1 where a Pin has no vector."""
         return self._pins.rows(pins)
 
+    def rows_of(self, pins: pa.Array) -> np.ndarray:
+        """As `rows`, of a column of strings without nulls."""
+        return self._pins.rows_of(pins)
+
 
 class Catalogue:
     """An open catalogue. Threads may share it."""

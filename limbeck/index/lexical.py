@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import tantivy
 
@@ -48,20 +49,25 @@ class Lexical:
             index = tantivy.Index.open(view)
             index.config_reader("manual")
             self._schema, self._searcher = index.schema, index.searcher()
-        self._pin_ids = columns.open(folder / _PIN_IDS)["pin_id"]
+        self.pin_ids = columns.open(folder / _PIN_IDS)["pin_id"]  # row by row
 
     def search(self, query: str, k: int) -> list[tuple[str, float]]:
         """The `k` Pins that match best, with their scores: highest score first, equal scores by pin_id."""
-        asked = query_terms(query)
-        if not asked or k < 1:
-            return []
-        hits = self._searcher.search(self._query(asked), k, count=False).hits
-        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
-        found = zip(self._pin_ids.take(pa.array(rows, pa.int64())).to_pylist(), (score for score, _ in hits))
+        rows, scores = self.rows(query, k)
+        found = zip(self.pin_ids.take(pa.array(rows)).to_pylist(), scores.tolist())
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
 
+    def rows(self, query: str, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same as rows of `pin_ids`, int64 (n,), and scores, float64 (n,); equal ones in any order."""
+        asked = query_terms(query)
+        if not asked or k < 1:
+            return np.zeros(0, np.int64), np.zeros(0)
+        hits = self._searcher.search(self._query(asked), k, count=False).hits
+        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
+        return np.asarray(rows, np.int64), np.asarray([score for score, _ in hits], np.float64)
+
     def __len__(self) -> int:
-        return len(self._pin_ids)
+        return len(self.pin_ids)
 
     def having(self, field: str, term: str) -> int:
         """How many Pins have a term in a field."""

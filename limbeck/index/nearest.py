@@ -102,12 +102,17 @@ class Nearest:
 
     def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
         """The `k` Pins nearest to a vector (d,), with inner products: highest first, equal ones by pin_id."""
+        rows, scores = self.rows(vector, k)
+        pins = self._pin_ids.take(pa.array(rows)).to_pylist()
+        return sorted(zip(pins, scores.tolist()), key=lambda hit: (-hit[1], hit[0]))
+
+    def rows(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same as rows of vectors, int64 (n,), and inner products, float64 (n,); equal ones in any order."""
         if not len(self) or k < 1:
-            return []
+            return np.zeros(0, np.int64), np.zeros(0)
         scores, rows = self._index.search(vector[None].astype(np.float32), min(k, len(self)))
         found = rows[0] >= 0  # an inverted file pads with -1 where its cells hold fewer than k
-        pins = self._pin_ids.take(pa.array(rows[0][found], pa.int64())).to_pylist()
-        return sorted(zip(pins, scores[0][found].tolist()), key=lambda hit: (-hit[1], hit[0]))
+        return rows[0][found], scores[0][found].astype(np.float64)
 
 
 def open(folder: Path) -> Nearest:

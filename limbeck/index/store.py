@@ -13,6 +13,7 @@ from limbeck.errors import WorkspaceError
 from limbeck.index import alignment, boards, catalogue, lexical, nearest, onnx, shares, texts, understanding
 from limbeck.index.catalogue import Catalogue, Mapped, Shown
 from limbeck.index.lexical import Lexical
+from limbeck.index.own import OwnNear, OwnWords
 from limbeck.index.sides import Near, Words
 from limbeck.relevance import LEVELS
 from limbeck.remembered import Remembered
@@ -101,17 +102,18 @@ class Store:
         _check_features(student, signals)
         _check_sizes(student, pins.vectors, near)
         _check_made(ws, "index/onnx", onnx.made_of(ws))
+        _check_made(ws, "index/nearest", ("pin_vectors",))
         _check_made(ws, "index/shares", shares.MADE_OF)
         _check_shares(student, pins.vectors, held)
         _check_made(ws, alignment.NAME, alignment.MADE_OF)
-        aligned.check(len(pins.vectors.ids), len(signals.match.pins))
+        aligned.check(len(pins.vectors.ids), len(words), len(signals.match.pins))
         return cls(
             student=student,
             signals=signals,
             read=read,
-            lexical=words,
+            lexical=OwnWords(words, aligned.rows_of_words),
             statistics=words,
-            nearest=near,
+            nearest=OwnNear(near, aligned.match_rows),
             catalogue=pins,
             shares=held,
             texts=texts.open(ws.folder("index/texts")),

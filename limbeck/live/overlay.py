@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.index.catalogue import Shown
+from limbeck.index.sides import NONE, Hits
 from limbeck.index.store import Store
 from limbeck.live import segment
 from limbeck.live.journal import BEGINNING, Position
@@ -18,7 +19,6 @@ from limbeck.records import Pin
 from limbeck.student.scoring import Asked
 
 LARGEST = 1_024  # Pins of a segment: larger ones are not made
-Scored = list[tuple[str, float]]
 
 
 class Overlay:
@@ -69,12 +69,12 @@ class Overlay:
         before = {tuple(map(id, s.entries)): s for s in self._segments}
         return [before.get(tuple(map(id, part))) or Segment(store, part) for part in kept]
 
-    def words(self, terms: Sequence[str], k: int) -> Scored:
-        """The `k` live Pins whose words match best, in no order, with their scores."""
+    def words(self, terms: Sequence[str], k: int) -> Hits:
+        """The `k` live Pins whose words match best, in no order."""
         return self._best([s.words.scores(terms) for s in self._segments], k, lambda scores: scores > 0)
 
-    def near(self, vector: np.ndarray, k: int) -> Scored:
-        """The `k` live Pins nearest to a vector (d,), in no order, with their inner products."""
+    def near(self, vector: np.ndarray, k: int) -> Hits:
+        """The `k` live Pins nearest to a vector (d,), in no order."""
         return self._best([s.vectors @ vector for s in self._segments], k, lambda scores: scores == scores)
 
     def features(self, query: str, rows: np.ndarray) -> np.ndarray:
@@ -112,14 +112,14 @@ class Overlay:
     def _is_live(self, entry: Entry) -> bool:
         return self._live.get(entry.pin.pin_id) is entry
 
-    def _best(self, scores: list[np.ndarray], k: int, counts: Callable[[np.ndarray], np.ndarray]) -> Scored:
+    def _best(self, scores: list[np.ndarray], k: int, counts: Callable[[np.ndarray], np.ndarray]) -> Hits:
         if not self._segments:
-            return []
+            return NONE
         found = np.concatenate(scores)
         rows = np.flatnonzero(self._present & counts(found))
         if k < len(rows):
             rows = rows[np.argpartition(-found[rows], k)[:k]]
-        return list(zip(self.ids(rows), found[rows].tolist()))
+        return Hits(rows, found[rows].astype(np.float64))
 
     def _of(self, rows: np.ndarray, ask: Callable[[Segment, np.ndarray], np.ndarray]) -> np.ndarray:
         """What segments answer of their rows, put together in the order of `rows`."""

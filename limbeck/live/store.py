@@ -5,18 +5,19 @@ import functools
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from limbeck.errors import WorkspaceError
 from limbeck.index.catalogue import Shown
 from limbeck.index.lexical import query_terms
-from limbeck.index.sides import Near, Words
+from limbeck.index.own import OwnWords
+from limbeck.index.sides import Hits, Near, Words
 from limbeck.index.store import Stage, Store
 from limbeck.live.fold import folded
 from limbeck.live.journal import Journal, net
-from limbeck.live.overlay import Overlay, Scored
+from limbeck.live.overlay import Overlay
 from limbeck.workspace import Workspace
 
 
@@ -33,11 +34,12 @@ class LiveStore(Store):
     def over(cls, base: Store, overlay: Overlay, contained: str) -> "LiveStore":
         """An index with what is live over it."""
         parts = {field.name: getattr(base, field.name) for field in dataclasses.fields(Store)}
-        hidden = int((base.rows(list(overlay.rows)) >= 0).sum())
-        alike = base.lexical is base.statistics  # else an engine outside scores words, on a scale of its own
-        words, near = _Words(base.lexical, overlay, hidden, alike), _Near(base.nearest, overlay, hidden)
-        sides = {"lexical": words, "nearest": near}
-        return cls(**{**parts, **cast(Any, sides)}, base=base, overlay=overlay, contained=contained, hidden=hidden)
+        hidden = base.rows(list(overlay.rows))
+        over = _Over(overlay, len(base.match_rows), hidden[hidden >= 0])
+        alike = isinstance(base.lexical, OwnWords)  # else an engine outside scores words, on a scale of its own
+        sides = {"lexical": _Words(base.lexical, over, alike), "nearest": _Near(base.nearest, over)}
+        parts |= {**cast(Any, sides), "hidden": len(over.hidden)}
+        return cls(**parts, base=base, overlay=overlay, contained=contained)
 
     def __len__(self) -> int:
         return len(self.base) - self.hidden + len(self.overlay)
@@ -139,46 +141,61 @@ def caught_up(store: LiveStore, journal: Journal) -> LiveStore:
     return LiveStore.over(store.base, overlay.after(store.base, net(requests), end), store.contained)
 
 
+class _Over(NamedTuple):
+    """What is live over an index: from which row on, and which rows of the index it hides."""
+
+    overlay: Overlay
+    first: int
+    hidden: np.ndarray
+
+    def more(self, k: int) -> int:
+        """How many to ask the index for, so that `k` are left."""
+        return k + min(k, len(self.hidden))
+
+    def left(self, of_base: Hits) -> Hits:
+        """What the index found of Pins that are as it has them."""
+        return of_base.those(~np.isin(of_base.rows, self.hidden))
+
+    def merged(self, of_base: Hits, of_live: Hits, k: int) -> Hits:
+        """The first `k` of both."""
+        return of_base.beside(Hits(of_live.rows + self.first, of_live.scores)).best(k)
+
+
 class _Words:
     """The lexical index, its hits and the live ones in one order."""
 
-    def __init__(self, base: Words, overlay: Overlay, hidden: int, alike: bool) -> None:
-        """`hidden` of the index's Pins have to be left out; `alike`: its scores are such as live Pins have."""
-        self._base, self._overlay, self._hidden, self._alike = base, overlay, hidden, alike
+    def __init__(self, base: Words, over: _Over, alike: bool) -> None:
+        """`alike`: the index's scores are such as live Pins have."""
+        self._base, self._over, self._alike = base, over, alike
 
-    def search(self, query: str, k: int) -> Scored:
-        """As `Lexical.search`. Scores that are not alike give way to one over the rank."""
-        live = self._overlay.rows
-        if not live:
+    def search(self, query: str, k: int) -> Hits:
+        """As `Words.search`. Scores that are not alike give way to one over the rank."""
+        over = self._over
+        if not over.overlay.rows:
             return self._base.search(query, k)
-        found = [hit for hit in self._base.search(query, k + min(k, self._hidden)) if hit[0] not in live]
-        ours = self._overlay.words(query_terms(query), k)
-        return _first(found, ours, k) if self._alike else _first(_by_rank(found), _by_rank(ours), k)
+        found = over.left(self._base.search(query, over.more(k)))
+        ours = over.overlay.words(query_terms(query), k)
+        return over.merged(found, ours, k) if self._alike else over.merged(_by_rank(found), _by_rank(ours), k)
 
 
 class _Near:
     """The index of vectors, its hits and the live ones in one order."""
 
-    def __init__(self, base: Near, overlay: Overlay, hidden: int) -> None:
-        """`hidden` of the index's Pins have to be left out."""
-        self._base, self._overlay, self._hidden = base, overlay, hidden
+    def __init__(self, base: Near, over: _Over) -> None:
+        self._base, self._over = base, over
 
-    def search(self, vector: np.ndarray, k: int) -> Scored:
-        """As `Nearest.search`."""
-        live = self._overlay.rows
-        if not live:
+    def search(self, vector: np.ndarray, k: int) -> Hits:
+        """As `Near.search`."""
+        over = self._over
+        if not over.overlay.rows:
             return self._base.search(vector, k)
-        found = self._base.search(vector, k + min(k, self._hidden))
-        return _first([hit for hit in found if hit[0] not in live], self._overlay.near(vector, k), k)
+        return over.merged(over.left(self._base.search(vector, over.more(k))), over.overlay.near(vector, k), k)
 
 
-def _first(of_base: Scored, of_live: Scored, k: int) -> Scored:
-    return sorted([*of_base, *of_live], key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
-
-
-def _by_rank(hits: Scored) -> Scored:
+def _by_rank(hits: Hits) -> Hits:
     """The same Pins, scored by their place alone."""
-    return [(pin, 1 / rank) for rank, (pin, _) in enumerate(_first(hits, [], len(hits)), 1)]
+    ordered = hits.best(len(hits.rows))
+    return Hits(ordered.rows, 1 / np.arange(1, len(ordered.rows) + 1))
 
 
 def _laid(live: np.ndarray, of_base: np.ndarray, of_live: Any, live_rows: np.ndarray) -> np.ndarray:

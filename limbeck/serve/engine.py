@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from limbeck.errors import IncompleteError
-from limbeck.index.sides import Hits
+
+Scored = tuple[str, float]  # a pin_id and its score
 
 
 class EngineDown(IncompleteError):  # noqa: N818 -- a state rather than an error of ours
@@ -42,10 +43,10 @@ class Engine(Protocol):
         """What was added can be found from now on."""
         ...
 
-    def words(self, collection: str, terms: Sequence[str], k: int) -> Hits:
+    def words(self, collection: str, terms: Sequence[str], k: int) -> list[Scored]:
         """The `k` Pins that match best by BM25."""
         ...
 
-    def near(self, collection: str, vector: np.ndarray, k: int) -> Hits:
+    def near(self, collection: str, vector: np.ndarray, k: int) -> list[Scored]:
         """The `k` Pins of the highest inner product."""
         ...

@@ -7,22 +7,23 @@ fills another one and no answer mixes two. In it are the terms of the embedded i
 import dataclasses
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from limbeck.errors import InputError
 from limbeck.index import lexical
-from limbeck.index.sides import Hits
+from limbeck.index.sides import NONE, Hits
 from limbeck.index.store import Store
 from limbeck.progress import say
-from limbeck.serve.engine import Engine, EngineDown, Entry
+from limbeck.serve.engine import Engine, EngineDown, Entry, Scored
 from limbeck.settings import Serve
 from limbeck.workspace import Workspace, digest_of
 
 AT_ONCE = 500  # Pins that are sent together
 NAME = "limbeck_{digest}"
+Rows = Callable[[Sequence[str]], np.ndarray]  # of Pins by their ids; −1 for those that there are not
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,12 @@ class OutsideWords:
 
     engine: Engine
     collection: str
+    rows: Rows
 
     def search(self, query: str, k: int) -> Hits:
-        """As `Lexical.search`."""
+        """As `Words.search`."""
         terms = lexical.terms(query)
-        return _ordered(self.engine.words(self.collection, terms, k)) if terms and k > 0 else []
+        return _hits(self.engine.words(self.collection, terms, k), self.rows) if terms and k > 0 else NONE
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,11 @@ class OutsideNear:
 
     engine: Engine
     collection: str
+    rows: Rows
 
     def search(self, vector: np.ndarray, k: int) -> Hits:
-        """As `Nearest.search`."""
-        return _ordered(self.engine.near(self.collection, vector, k)) if k > 0 else []
+        """As `Near.search`."""
+        return _hits(self.engine.near(self.collection, vector, k), self.rows) if k > 0 else NONE
 
 
 def connect(settings: Serve) -> Engine | None:
@@ -75,7 +78,8 @@ def outside(store: Store, ws: Workspace, engine: Engine) -> Store:
     digest = digest_of(ws.digest("pin_vectors"), ws.digest("index/lexical"))
     collection = NAME.format(digest=digest[:16])
     fill(engine, collection, store)
-    return dataclasses.replace(store, lexical=OutsideWords(engine, collection), nearest=OutsideNear(engine, collection))
+    where = engine, collection, store.rows
+    return dataclasses.replace(store, lexical=OutsideWords(*where), nearest=OutsideNear(*where))
 
 
 def fill(engine: Engine, collection: str, store: Store) -> None:
@@ -102,9 +106,10 @@ def _entries(store: Store, rows: np.ndarray) -> Iterator[Entry]:
         yield Entry(pin_id, terms, vector)
 
 
-def _ordered(hits: Hits) -> Hits:
-    """Highest score first, equal scores by pin_id: engines leave equal ones in any order."""
-    return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+def _hits(found: Sequence[Scored], rows: Rows) -> Hits:
+    """By rows, those that the store has, best first: engines leave equal ones in any order."""
+    hits = Hits(rows([pin for pin, _ in found]), np.asarray([score for _, score in found], np.float64))
+    return hits.those(hits.rows >= 0).best(len(found))
 
 
 def _with_variables(url: str) -> str:

@@ -7,8 +7,7 @@ import numpy as np
 from pymilvus import DataType, Function, FunctionType, MilvusClient, MilvusException
 
 from limbeck.index.lexical import BOOSTS
-from limbeck.index.sides import Hits
-from limbeck.serve.engine import EngineDown, Entry
+from limbeck.serve.engine import EngineDown, Entry, Scored
 
 SECONDS = 5.0  # for one call
 FILL_SECONDS = 60.0  # for one that writes
@@ -61,16 +60,16 @@ class Milvus:
         _asked(lambda: self._client.flush(collection, timeout=FILL_SECONDS))
         _asked(lambda: self._client.load_collection(collection, timeout=FILL_SECONDS))
 
-    def words(self, collection: str, terms: Sequence[str], k: int) -> Hits:
+    def words(self, collection: str, terms: Sequence[str], k: int) -> list[Scored]:
         """By BM25; milvus-lite gives scores as distances, less than none."""
         found = self._search(collection, " ".join(terms), _SPARSE, "BM25", k)
         return [(pin, abs(score)) for pin, score in found]
 
-    def near(self, collection: str, vector: np.ndarray, k: int) -> Hits:
+    def near(self, collection: str, vector: np.ndarray, k: int) -> list[Scored]:
         """By inner product."""
         return self._search(collection, vector.tolist(), _VECTOR, "IP", k)
 
-    def _search(self, collection: str, data: Any, field: str, metric: str, k: int) -> Hits:
+    def _search(self, collection: str, data: Any, field: str, metric: str, k: int) -> list[Scored]:
         parameters = {"metric_type": metric}
         [found] = _asked(
             lambda: self._client.search(

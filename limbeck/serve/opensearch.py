@@ -12,8 +12,7 @@ import httpx
 import numpy as np
 
 from limbeck.index.lexical import BOOSTS
-from limbeck.index.sides import Hits
-from limbeck.serve.engine import EngineDown, Entry
+from limbeck.serve.engine import EngineDown, Entry, Scored
 
 SECONDS = 5.0  # for one call
 FILL_SECONDS = 60.0  # for one that writes
@@ -54,18 +53,18 @@ class OpenSearch:
         """Have what was added searched."""
         self._ask("POST", f"/{collection}/_refresh")
 
-    def words(self, collection: str, terms: Sequence[str], k: int) -> Hits:
+    def words(self, collection: str, terms: Sequence[str], k: int) -> list[Scored]:
         """By BM25, field by field, weighed as in the embedded index."""
         fields = [f"{field}^{boost}" for field, boost in BOOSTS.items()]
         match = {"query": " ".join(terms), "type": "most_fields", "fields": fields}
         return self._search(collection, {"multi_match": match}, k)
 
-    def near(self, collection: str, vector: np.ndarray, k: int) -> Hits:
+    def near(self, collection: str, vector: np.ndarray, k: int) -> list[Scored]:
         """By inner product, made again from the score: p + 1 for a positive one, 1 / (1 - p) for a negative one."""
         found = self._search(collection, {"knn": {"vector": {"vector": vector.tolist(), "k": k}}}, k)
         return [(pin, score - 1 if score >= 1 else 1 - 1 / score) for pin, score in found]
 
-    def _search(self, collection: str, query: dict[str, Any], k: int) -> Hits:
+    def _search(self, collection: str, query: dict[str, Any], k: int) -> list[Scored]:
         found = self._ask("POST", f"/{collection}/_search", {"size": k, "_source": False, "query": query})
         return [(hit["_id"], float(hit["_score"])) for hit in found["hits"]["hits"]] if found else []
 

@@ -145,11 +145,8 @@ class Ranker:
             graded = self._answered(rows, self._others.grade(ranker, query, self._store, rows))
             return ranked.in_order(graded)[:k]
         if ranker == "text match":
-            found = self._store.lexical.search(query, k)
-        else:
-            found = self._store.nearest.search(self._queries.vectors([query])[0], k)
-        rows = self._store.rows([pin for pin, _ in found])
-        return self._graded(query, rows[rows >= 0])
+            return self._graded(query, self._store.lexical.search(query, k).rows)
+        return self._graded(query, self._store.nearest.search(self._queries.vectors([query])[0], k).rows)
 
     def rerank(self, query: str, pin_ids: Sequence[str]) -> list[Ranked]:
         """These Pins, highest expected level first, equal ones by pin_id; `UnknownPins` where the index lacks some."""
@@ -202,11 +199,11 @@ class Ranker:
 
     def similar(self, pin_id: str, k: int) -> list[Similar]:
         """The `k` Pins whose vectors are nearest to a Pin's, nearest first; `UnknownPins` where there is none."""
-        near = self._store.nearest.search(self._store.vectors_of(self._known([pin_id]))[0], k + 1)
-        scores = {pin: score for pin, score in near if pin != pin_id}
-        rows = self._store.rows(list(scores))
-        pins = self._store.shown(rows[rows >= 0])
-        return [Similar(*pin, similarity=round(scores[pin.pin_id], 6)) for pin in pins][:k]
+        rows = self._known([pin_id])
+        found = self._store.nearest.search(self._store.vectors_of(rows)[0], k + 1)
+        near = found.those(found.rows != rows[0])
+        pins = zip(self._store.shown(near.rows), near.scores.round(ranked.DECIMALS).tolist())
+        return [Similar(*pin, similarity=score) for pin, score in pins][:k]
 
     def pin(self, pin_id: str) -> Pin:
         """What is shown of a Pin; `UnknownPins` where the index lacks it."""
@@ -240,17 +237,15 @@ class Ranker:
         asked = filter(None, (query, self.understand(query, fully=False).spelled))
         with self._stage("retrieve"):
             most = candidates * (FILTERED_MORE if wanted else 1)
-            found = fuse([[pin for pin, _ in self._store.lexical.search(words, most)] for words in asked])
+            found = fuse([self._store.lexical.search(words, most).rows for words in asked])
         return [Ranked(*pin) for pin in self._store.shown(self._fitting(found, wanted)[:k])]
 
-    def _fitting(self, found: Sequence[str], wanted: Mapping[str, str]) -> np.ndarray:
-        """Rows of those of these Pins that can be shown, without those that state another language or country."""
-        rows = self._store.rows(found)
-        rows = rows[rows >= 0]
+    def _fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
+        """The rows without those of Pins that state another language or country."""
         return rows[self._store.fitting(rows, wanted)] if wanted else rows
 
-    def _found(self, query: str, k: int) -> list[str]:
-        """Ids of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
+    def _found(self, query: str, k: int) -> np.ndarray:
+        """Rows of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
         with self._stage("understand"):
             spelled = self.understand(query).spelled
         with self._stage("retrieve"):

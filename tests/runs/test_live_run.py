@@ -27,7 +27,7 @@ def test_the_next_run_takes_live_pins_into_the_index(home, copy):
     assert made["pins"] == f"{INPUT} is new"
     assert len(Store.open(ws)) == len(live)
     assert Store.open(ws).rows([NEW.pin_id, gone])[1] == -1
-    assert [pin for pin, _ in Store.open(ws).lexical.search("zeppelin", 3)] == [NEW.pin_id]
+    assert Store.open(ws).ids(Store.open(ws).lexical.search("zeppelin", 3).rows) == [NEW.pin_id]
     assert opened(ws).overlay.rows == {}
     assert not list(copy.parent.rglob("elsewhere.png"))
     journal.append([Changes(delete=(NEW.pin_id,))])

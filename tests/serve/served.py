@@ -146,6 +146,11 @@ def retrain(ws, seed):
     write_vectors(ws, ws.table("composed"), LoadedStudent(student))
 
 
+def named(store, hits):
+    """What was found by pin_id, with scores."""
+    return list(zip(store.ids(hits.rows), hits.scores.tolist()))
+
+
 def lay(ws, lender, parts=PARTS):
     """Leave the lender's version in place of the one that is there, whose files go, as a run does."""
     for name in filter(lender.has, parts):

@@ -61,18 +61,33 @@ def test_a_damaged_file_is_named(copy, damage):
     assert len(Store.open(copy)) == 50
 
 
-@pytest.mark.parametrize(("name", "rows"), [("match_rows", 50), ("engagement.place", 51), ("searchsage.place", 51)])
+@pytest.mark.parametrize(
+    ("name", "rows"), [("match_rows", 50), ("rows_of_words", 50), ("engagement.place", 51), ("searchsage.place", 51)]
+)
 def test_rows_of_other_pins_are_refused(copy, name, rows):
     replace(copy, **{name: np.zeros(3, np.int64)})
     with pytest.raises(WorkspaceError, match=rf"index/alignment: {name} has 3 rows, not {rows}"):
         Store.open(copy)
 
 
-@pytest.mark.parametrize("name", ["signals/match", "index/catalogue"])
+@pytest.mark.parametrize("name", ["signals/match", "index/catalogue", "index/lexical"])
 def test_one_that_was_made_of_something_else_is_refused(copy, name):
     path = copy._manifest_path(name)
     path.write_text(json.dumps({**json.loads(path.read_text()), "digest": "another"}))
     with pytest.raises(WorkspaceError, match=rf"index/alignment was made of another {name}.*limbeck run"):
+        Store.open(copy)
+
+
+def test_one_of_an_earlier_version_is_refused(copy):
+    kept = {path.stem: np.load(path) for path in copy.folder(alignment.NAME).glob("*.npy")}
+    del kept["rows_of_words"]
+    made = copy.manifest(alignment.NAME).made
+    copy.write_folder(
+        alignment.NAME,
+        Made(made.inputs, {"earlier": True}, made.version),
+        lambda out, _: [np.save(out / f"{name}.npy", rows) for name, rows in kept.items()],
+    )
+    with pytest.raises(WorkspaceError, match=r"there is no rows_of_words.*limbeck run"):
         Store.open(copy)
 
 

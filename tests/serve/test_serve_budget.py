@@ -135,7 +135,7 @@ def ungraded(pins):
 
 
 def test_a_search_that_is_too_late_is_answered_by_its_words_and_no_model_is_asked(store, failing):
-    expected = [pin for pin, _ in store.lexical.search("red sofa", 5)]
+    expected = store.ids(store.lexical.search("red sofa", 5).rows)
     for ranker in (Ranker(store), failing):
         budget = late()
         found = ranker.search("red sofa", 5, 40, budget=budget)

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
 from limbeck.index import lexical
+from limbeck.index.sides import Hits
 from limbeck.live.journal import Changes, Journal
 from limbeck.live.overlay import Overlay
 from limbeck.live.store import LiveStore, caught_up
@@ -49,25 +50,24 @@ def outside(engine, store, workspace):
 
 def test_vectors_find_what_they_find_embedded(outside, store, random):
     for vector in random.normal(size=(5, store.vectors.matrix.shape[1])).astype(np.float32):
-        near = [pin for pin, _ in outside.nearest.search(vector, 10)]
-        assert near == [pin for pin, _ in store.nearest.search(vector, 10)]
+        assert outside.nearest.search(vector, 10).rows.tolist() == store.nearest.search(vector, 10).rows.tolist()
 
 
 @pytest.mark.parametrize("query", ["wedding dress", "Oak shelves!", "テーブル", "tea pot winter"])
 def test_words_find_pins_that_say_them(outside, store, query):
-    embedded = {pin for pin, _ in store.lexical.search(query, 50)}
-    assert {pin for pin, _ in outside.lexical.search(query, 50)} == embedded
-    assert len(outside.lexical.search(query, 3)) == min(3, len(embedded))
+    embedded = set(store.lexical.search(query, 50).rows.tolist())
+    assert set(outside.lexical.search(query, 50).rows.tolist()) == embedded
+    assert len(outside.lexical.search(query, 3).rows) == min(3, len(embedded))
 
 
 def test_titles_count_for_more(outside):
-    best = [pin for pin, _ in outside.lexical.search("tea pot", 6)]
+    best = outside.ids(outside.lexical.search("tea pot", 6).rows)
     assert all(int(pin[3:]) % 8 == 7 for pin in best)
 
 
 @pytest.mark.parametrize("query", ["", "  ", "!?", '{"match_all": {}}', "a AND (b OR", "'; drop", "x" * 1_000])
 def test_no_query_is_syntax(outside, query):
-    assert len(outside.lexical.search(query, 5)) <= 5
+    assert len(outside.lexical.search(query, 5).rows) <= 5
 
 
 def test_the_whole_search_stands_on_it(outside, ranker):
@@ -79,15 +79,16 @@ def test_the_whole_search_stands_on_it(outside, ranker):
 def test_live_pins_are_found_whatever_the_scale_of_the_engines_scores(store, tmp_path, scale):
     class Scaled:
         def search(self, query, k):
-            return [(pin, scale * score) for pin, score in store.lexical.search(query, k)]
+            found = store.lexical.search(query, k)
+            return Hits(found.rows, scale * found.scores)
 
     journal = Journal(tmp_path)
     journal.append([Changes(tuple(live_pin(f"live{i}", f"red sofa of my own {i}") for i in range(3)))])
-    alone = store.lexical.search("red sofa", 6)
+    alone = store.ids(store.lexical.search("red sofa", 6).rows)
     live = caught_up(LiveStore.over(dataclasses.replace(store, lexical=Scaled()), Overlay(), ""), journal)
-    found = [pin for pin, _ in live.lexical.search("red sofa", 6)]
-    assert sorted(found) == sorted([*(f"live{i}" for i in range(3)), *(pin for pin, _ in alone[:3])])
-    assert [pin for pin in found if not pin.startswith("live")] == [pin for pin, _ in alone[:3]]
+    found = live.ids(live.lexical.search("red sofa", 6).rows)
+    assert sorted(found) == sorted([*(f"live{i}" for i in range(3)), *alone[:3]])
+    assert [pin for pin in found if not pin.startswith("live")] == alone[:3]
 
 
 def test_pins_are_as_similar_as_they_are_embedded(outside, ranker):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_service import Following, client_of
-from served import pin_rows
+from served import named, pin_rows
 
 from limbeck.live.journal import Changes, Journal
 from limbeck.live.overlay import Overlay
@@ -130,8 +130,8 @@ def test_a_changed_pin_says_the_new_and_keeps_what_others_say_of_it(client, foll
     assert (now["title"], now["description"], now["caption"]) == ("purple gramophone", None, None)
     assert found(client, "gramophone")
     assert len(ranker) == 50
-    hits = [p for p, _ in ranker.store.lexical.search("gramophone", 10)]
-    assert hits == ["pin12"]
+    hits = ranker.store.lexical.search("gramophone", 10)
+    assert ranker.store.ids(hits.rows) == ["pin12"]
 
 
 def test_a_deleted_pin_is_gone_and_may_come_back(client):
@@ -218,7 +218,8 @@ def answers(live):
     ranker = Ranker(live)
     vector = store_vector(live)
     graded = [(p.pin_id, p.expected_level) for p in ranker.search("red zeppelin sofa", 60, 60)]
-    return live.lexical.search("red zeppelin sofa", 60), live.nearest.search(vector, 60), graded
+    found = live.lexical.search("red zeppelin sofa", 60), live.nearest.search(vector, 60)
+    return *(named(live, hits) for hits in found), graded
 
 
 def store_vector(live):
@@ -231,7 +232,7 @@ def test_words_of_live_pins_score_as_those_of_the_index_do(store, tmp_path):
     rows = [row for row in pin_rows() if row["pin_id"] in ("pin05", "pin10", "pin20", "pin35")]
     journal.append([Changes(put=tuple(Pin(**{**row, "pin_id": f"x{row['pin_id']}"}) for row in rows))])
     live = caught_up(LiveStore.over(store, Overlay(), ""), journal)
-    scores = dict(live.lexical.search("comfortable cosy winter", 60))
+    scores = dict(named(live, live.lexical.search("comfortable cosy winter", 60)))
     compared = [(scores[f"x{row['pin_id']}"], scores[row["pin_id"]]) for row in rows if f"x{row['pin_id']}" in scores]
     assert len(compared) >= 2
     for ours, theirs in compared:

@@ -16,12 +16,12 @@ QUERIES = ("red sofa", "oak shelf for the living room", "wedding dress", "テー
 class FixedRetriever:
     """A retriever with a fixed answer, which remembers how much it was asked for."""
 
-    def __init__(self, *pins):
-        self.pins, self.asked = list(pins), 0
+    def __init__(self, store, *pins):
+        self.rows, self.asked = store.rows(pins), 0
 
     def retrieve(self, query, k):
         self.asked = k
-        return self.pins[:k]
+        return self.rows[:k]
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +85,16 @@ def test_documents_and_pins_may_be_mixed(ranker):
 
 
 def test_a_search_grades_what_was_retrieved(store):
-    retriever = FixedRetriever("pin07", "unheard of", "pin03", "pin21", "pin22")
-    found = Ranker(store, retriever).search("red sofa", k=2, candidates=4)
+    retriever = FixedRetriever(store, "pin07", "pin03", "pin21", "pin22")
+    found = Ranker(store, retriever).search("red sofa", k=2, candidates=3)
     best = Ranker(store).rerank("red sofa", ["pin07", "pin03", "pin21"])[:2]
     assert found == best
-    assert retriever.asked == 4
+    assert retriever.asked == 3
 
 
 def test_filters_leave_out_pins_that_state_another(store, workspace):
     pins = {p["pin_id"]: p for p in workspace.table("pins").to_pylist()}
-    retriever = FixedRetriever(*sorted(pins))
+    retriever = FixedRetriever(store, *sorted(pins))
     found = Ranker(store, retriever).search("red sofa", 50, 50, language="DE", country="US")
     assert {r.pin_id for r in found} == {
         p for p, row in pins.items() if row["language"] in (None, "de") and row["country"] == "US"

@@ -4,11 +4,11 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
-from served import write_catalogue, write_shares
+from served import named, write_catalogue, write_shares
 
 from limbeck import records
 from limbeck.errors import InputError, WorkspaceError
-from limbeck.index import nearest, onnx, shares
+from limbeck.index import lexical, nearest, onnx, shares
 from limbeck.index.store import MADE_OF, Store
 from limbeck.relevance import expected_level
 from limbeck.serve.cache import Caches
@@ -86,10 +86,15 @@ def test_a_pin_without_a_vector_is_unknown(copy):
     table = copy.table("pin_vectors").slice(1)
     copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
     write_catalogue(copy)
+    with pytest.raises(WorkspaceError, match=r"index/nearest was made of another pin_vectors.*limbeck run"):
+        Store.open(copy)
+    copy.write_folder("index/nearest", copy.made_from(["pin_vectors"]), lambda out, _: nearest.build(table, out))
     with pytest.raises(WorkspaceError, match=r"index/shares was made of another pin_vectors.*limbeck run"):
         Store.open(copy)
     write_shares(copy)
-    assert Store.open(copy).rows(["pin00", "pin01"]).tolist() == [-1, 0]
+    found = Store.open(copy)
+    assert found.rows(["pin00", "pin01"]).tolist() == [-1, 0]
+    assert "pin00" not in found.ids(found.lexical.search("red sofa", 50).rows)
 
 
 @pytest.mark.parametrize("file", [shares.NUMBERS, shares.SCALE])
@@ -182,3 +187,20 @@ def test_an_index_of_no_pins_is_refused(copy):
     write_catalogue(copy)
     with pytest.raises(WorkspaceError, match="no Pin has a vector"):
         Store.open(copy)
+
+
+def test_the_indexes_find_by_rows_what_they_find_by_ids(store, workspace):
+    words, vectors = lexical.open(workspace.folder("index/lexical")), nearest.open(workspace.folder("index/nearest"))
+    for query in ("red sofa", "tea pot winter", "テーブル", ""):
+        assert sorted(named(store, store.lexical.search(query, 50))) == sorted(words.search(query, 50))
+    for vector in store.vectors.matrix[:5]:
+        assert sorted(named(store, store.nearest.search(vector, 50))) == sorted(vectors.search(vector, 50))
+        assert store.nearest.search(vector, 7).scores.tolist() == [s for _, s in vectors.search(vector, 7)]
+
+
+def test_pins_that_cannot_be_shown_are_not_found(copy):
+    keep_pins(copy, lambda pin_id: pin_id != "pin12")
+    found = Store.open(copy)
+    hits = [*found.lexical.search("red sofa", 50).rows, *found.nearest.search(found.vectors.matrix[0], 50).rows]
+    assert (found.match_rows[hits] >= 0).all()
+    assert found.vectors.rows(["pin12"])[0] not in hits

@@ -4,6 +4,7 @@ import dataclasses
 from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -39,23 +40,23 @@ def test_the_answer_says_what_was_understood(client, ranker):
 class ByWords:
     """A retriever that knows two queries."""
 
-    def __init__(self, **found):
-        self.found = found
+    def __init__(self, store, **found):
+        self.found = {query: store.rows(pins) for query, pins in found.items()}
 
     def retrieve(self, query, k):
-        return self.found.get(query.replace(" ", "_"), [])[:k]
+        return self.found.get(query.replace(" ", "_"), np.zeros(0, np.int64))[:k]
 
 
 def test_both_spellings_find_and_what_was_typed_is_graded(store):
-    retriever = ByWords(weding_dress=["pin07", "pin03"], wedding_dress=["pin12", "pin03"])
+    retriever = ByWords(store, weding_dress=["pin07", "pin03"], wedding_dress=["pin12", "pin03"])
     found = Ranker(store, retriever).search("weding dress", 10, 10)
     assert found == Ranker(store).rerank("weding dress", ["pin03", "pin07", "pin12"])
     fewer = Ranker(store, retriever).search("weding dress", 10, 2)
-    assert {p.pin_id for p in fewer} == {"pin03", "pin07"}  # what both have comes first, then by pin_id
+    assert {p.pin_id for p in fewer} == {"pin03", "pin07"}  # what both have comes first, then in the order of rows
 
 
 def test_a_known_query_is_retrieved_by_itself_alone(store):
-    retriever = ByWords(wedding_dress=["pin12"], weding_dress=["pin07"])
+    retriever = ByWords(store, wedding_dress=["pin12"], weding_dress=["pin07"])
     assert [p.pin_id for p in Ranker(store, retriever).search("wedding dress", 10, 10)] == ["pin12"]
 
 
