@@ -170,6 +170,10 @@ def write_catalogue(ws):
     vectors, pins = ws.table("pin_vectors"), ws.table("pins")
     made = ws.made_from(["pin_vectors", "pins"])
     ws.write_folder("index/catalogue", made, lambda out, _: catalogue.build(vectors, pins, out))
+    write_alignment(ws)
+
+
+def write_alignment(ws):
     made = ws.made_from(alignment.MADE_OF)
     ws.write_folder(alignment.NAME, made, lambda out, _: alignment.build(ws, out))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from counted import failures
 from longer import longer
-from served import lay, pin_rows, pin_texts
+from served import lay, pin_rows, pin_texts, write_alignment
 from starlette.testclient import TestClient
 
 from limbeck.index import lexical
@@ -36,6 +36,7 @@ def lenders(workspace, another, tmp_path):
     fewer = Workspace(shutil.copytree(workspace.root, tmp_path / "fewer"))
     texts = pin_texts(pin_rows()).slice(0, 40)
     fewer.write_folder("index/lexical", Made(settings={"pins": 40}), lambda out, _: lexical.build([texts], out))
+    write_alignment(fewer)
     return workspace, another, fewer
 
 
