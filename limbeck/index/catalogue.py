@@ -80,8 +80,9 @@ class Catalogue:
         except (ValueError, OSError, pa.ArrowInvalid) as error:
             raise WorkspaceError(f"{folder}: cannot be read ({error}). Delete it and run again") from None
         self.vectors = Mapped(lookup.open(folder, _IDS), matrix)
-        sizes = {len(matrix), len(self.vectors.ids), *map(len, self._columns.values())}
-        if len(sizes) > 1 or {name: column.type for name, column in self._columns.items()} != _TYPES:
+        if {name: column.type for name, column in self._columns.items()} != _TYPES:
+            raise WorkspaceError(f"{folder}: it is of another version. `limbeck index RECIPE` makes it anew")
+        if len({len(matrix), len(self.vectors.ids), *map(len, self._columns.values())}) > 1:
             raise WorkspaceError(f"{folder}: its parts are not of the same Pins. Delete it and run again")
         _, begins, told = self._columns[_PIN].buffers()
         self._begins, self._told = np.frombuffer(begins, np.int64), memoryview(told or b"")

@@ -8,7 +8,7 @@ from served import named, write_catalogue, write_shares
 
 from limbeck import records
 from limbeck.errors import InputError, WorkspaceError
-from limbeck.index import lexical, nearest, onnx, shares
+from limbeck.index import catalogue, columns, lexical, nearest, onnx, shares
 from limbeck.index.store import MADE_OF, Store
 from limbeck.relevance import expected_level
 from limbeck.serve.cache import Caches
@@ -204,3 +204,11 @@ def test_pins_that_cannot_be_shown_are_not_found(copy):
     hits = [*found.lexical.search("red sofa", 50).rows, *found.nearest.search(found.vectors.matrix[0], 50).rows]
     assert (found.match_rows[hits] >= 0).all()
     assert found.vectors.rows(["pin12"])[0] not in hits
+
+
+def test_a_catalogue_of_an_earlier_version_is_refused(copy):
+    shown = copy.folder("index/catalogue") / "shown.arrow"
+    shown.unlink()
+    columns.save(copy.table("pins", catalogue.SHOWN), shown)
+    with pytest.raises(WorkspaceError, match=r"index/catalogue.*: it is of another version.*limbeck index"):
+        Store.open(copy)
