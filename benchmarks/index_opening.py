@@ -76,25 +76,29 @@ def generate(count: int, ws: Workspace, signals_alone: bool) -> None:
     pins = pa.table(dict.fromkeys(catalogue.SHOWN, none) | {"pin_id": ids, "title": titles, "description": titles})
     _write(ws, "index/catalogue", lambda out: catalogue.build(rows, pins, out))
     _write_signals(ids, random, ws)
+    texts_of_pins = _pin_texts(pins)
+    _write(ws, "index/lexical", lambda out: lexical.build([texts_of_pins], out))
     if not signals_alone:
-        _write_sides(rows, pins, ws)
+        _write_sides(rows, pins, texts_of_pins, ws)
     begun = time.process_time()
     _write(ws, alignment.NAME, lambda out: alignment.build(ws, out))
     print("aligned offline in", round(time.process_time() - begun, 3), "CPU seconds", flush=True)
 
 
-def _write_sides(rows: pa.Table, pins: pa.Table, ws: Workspace) -> None:
+def _write_sides(rows: pa.Table, pins: pa.Table, pin_texts: pa.Table, ws: Workspace) -> None:
     """What finds Pins and says what they say, and the tables that were read whole before."""
     _write(ws, "index/nearest", lambda out: nearest.build(rows, out))
     pq.write_table(rows, ws.root / "vectors.parquet", compression="zstd")
     pq.write_table(pins, ws.root / "pins.parquet", compression="zstd")
+    _write(ws, "index/texts", lambda out: texts.build([pin_texts], out))
+
+
+def _pin_texts(pins: pa.Table) -> pa.Table:
     empty = pa.array([[]] * len(pins), pa.list_(pa.string()))
     said = dict.fromkeys(schema("pin_texts").names, pa.nulls(len(pins), pa.string()))
     said |= dict.fromkeys(("board_titles", "engaged_queries"), empty)
     said |= {name: pins.column(name) for name in ("pin_id", "title")} | {"digest": pins.column("pin_id")}
-    pin_texts = pa.table(said, schema=schema("pin_texts"))
-    _write(ws, "index/lexical", lambda out: lexical.build([pin_texts], out))
-    _write(ws, "index/texts", lambda out: texts.build([pin_texts], out))
+    return pa.table(said, schema=schema("pin_texts"))
 
 
 def _write(ws: Workspace, name: str, build: Callable[[Path], Any]) -> None:

@@ -82,7 +82,7 @@ class Store:
         return f"student-{self.digest[:8]}"
 
     @classmethod
-    def open(cls, ws: Workspace, text: Text | None = None, keep: Keep = lambda student, digest, read: read) -> "Store":
+    def open(cls, ws: Workspace, text: Text | None = None, keep: Keep = lambda student, reading, read: read) -> "Store":
         """Load the committed models and indexes. Documents from outside are composed by `text`, else as the Pins were.
 
         `keep` may put a cache before the reading of queries for the signals, given the student and its `reading`.
@@ -267,3 +267,5 @@ def _check_sizes(student: Student, vectors: Mapped, near: nearest.Nearest) -> No
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{size} in {where}" for where, size in sizes.items())
         raise WorkspaceError(f"vectors differ in size: {listed}. {REMEDY}")
+    if len(near) != len(vectors.ids):
+        raise WorkspaceError(f"index/nearest holds {len(near)} vectors, not {len(vectors.ids)}. {REMEDY}")

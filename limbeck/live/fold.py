@@ -25,7 +25,7 @@ STEPS = {
     "index/nearest": ("pin_vectors",),
     "index/shares": ("pin_vectors",),
     "index/catalogue": ("pin_vectors", "pins"),
-    "index/alignment": ("index/catalogue", "signals/match"),
+    "index/alignment": ("index/catalogue", "index/lexical", "signals/match"),
 }
 
 

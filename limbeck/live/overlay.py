@@ -35,13 +35,15 @@ class Overlay:
         self._segments = [s for s in segments if any(self._live.get(e.pin.pin_id) is e for e in s.entries)]
         self.end = end
         self._begins = np.cumsum([0, *map(len, self._segments)])
-        self._entries = [entry for s in self._segments for entry in s.entries]
-        place = {entry.pin.pin_id: row for row, entry in enumerate(self._entries) if self._is_live(entry)}
-        self.rows = {pin: place.get(pin, -1) for pin in self._live}
-        self._present = np.fromiter(map(self._is_live, self._entries), bool, len(self._entries))
+        entries = [entry for s in self._segments for entry in s.entries]
+        place = {entry.pin.pin_id: number for number, entry in enumerate(entries) if self._is_live(entry)}
+        pins = sorted(place)  # so that rows, by which equal scores are ordered, are the same whatever came first
+        self._place = np.fromiter((place[pin] for pin in pins), np.int64, len(pins))  # among all of the segments' Pins
+        self._entries = [entries[number] for number in self._place]
+        self.rows = {**dict.fromkeys(self._live, -1), **{pin: row for row, pin in enumerate(pins)}}
 
     def __len__(self) -> int:
-        return sum(row >= 0 for row in self.rows.values())
+        return len(self._place)
 
     def after(self, store: Store, changes: Mapping[str, Pin | None], end: Position) -> "Overlay":
         """What it is after some changes, of a journal that was read up to `end`."""
@@ -115,16 +117,17 @@ class Overlay:
     def _best(self, scores: list[np.ndarray], k: int, counts: Callable[[np.ndarray], np.ndarray]) -> Hits:
         if not self._segments:
             return NONE
-        found = np.concatenate(scores)
-        rows = np.flatnonzero(self._present & counts(found))
+        found = np.concatenate(scores)[self._place]
+        rows = np.flatnonzero(counts(found))
         if k < len(rows):
             rows = rows[np.argpartition(-found[rows], k)[:k]]
         return Hits(rows, found[rows].astype(np.float64))
 
     def _of(self, rows: np.ndarray, ask: Callable[[Segment, np.ndarray], np.ndarray]) -> np.ndarray:
         """What segments answer of their rows, put together in the order of `rows`."""
-        part = np.searchsorted(self._begins, rows, side="right") - 1
-        answers = [(part == p, ask(self._segments[p], rows[part == p] - self._begins[p])) for p in np.unique(part)]
+        place = self._place[rows]
+        part = np.searchsorted(self._begins, place, side="right") - 1
+        answers = [(part == p, ask(self._segments[p], place[part == p] - self._begins[p])) for p in np.unique(part)]
         out = np.empty((len(rows), answers[0][1].shape[1]), dtype=np.float32)
         for where, answer in answers:
             out[where] = answer

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -20,6 +20,8 @@ from limbeck.live.journal import Journal, net
 from limbeck.live.overlay import Overlay
 from limbeck.workspace import Workspace
 
+MOST = 10_000  # hits that are asked for where many Pins are hidden: OpenSearch gives no more
+
 
 @dataclass(frozen=True, eq=False)
 class LiveStore(Store):
@@ -34,11 +36,13 @@ class LiveStore(Store):
     def over(cls, base: Store, overlay: Overlay, contained: str) -> "LiveStore":
         """An index with what is live over it."""
         parts = {field.name: getattr(base, field.name) for field in dataclasses.fields(Store)}
-        hidden = base.rows(list(overlay.rows))
-        over = _Over(overlay, len(base.match_rows), hidden[hidden >= 0])
+        changed = base.rows(list(overlay.rows))
+        shown = np.ones(len(base.match_rows), dtype=bool)
+        shown[changed[changed >= 0]] = False
+        over = _Over(overlay, shown, hidden := int((changed >= 0).sum()))
         alike = isinstance(base.lexical, OwnWords)  # else an engine outside scores words, on a scale of its own
         sides = {"lexical": _Words(base.lexical, over, alike), "nearest": _Near(base.nearest, over)}
-        parts |= {**cast(Any, sides), "hidden": len(over.hidden)}
+        parts |= {**cast(Any, sides), "hidden": hidden}
         return cls(**parts, base=base, overlay=overlay, contained=contained)
 
     def __len__(self) -> int:
@@ -142,23 +146,24 @@ def caught_up(store: LiveStore, journal: Journal) -> LiveStore:
 
 
 class _Over(NamedTuple):
-    """What is live over an index: from which row on, and which rows of the index it hides."""
+    """What is live over an index."""
 
     overlay: Overlay
-    first: int
-    hidden: np.ndarray
+    shown: np.ndarray  # whether each Pin of the index is as the index has it, bool (n,)
+    hidden: int  # how many are not
 
-    def more(self, k: int) -> int:
-        """How many to ask the index for, so that `k` are left."""
-        return k + min(k, len(self.hidden))
-
-    def left(self, of_base: Hits) -> Hits:
-        """What the index found of Pins that are as it has them."""
-        return of_base.those(~np.isin(of_base.rows, self.hidden))
+    def left(self, ask: Callable[[int], Hits], k: int) -> Hits:
+        """The first `k` or more of those that the index finds as it has them, if there are so many."""
+        for most in (k + min(k, self.hidden), min(k + self.hidden, max(MOST, 2 * k))):
+            found = ask(most)
+            left = found.those(self.shown[found.rows])
+            if len(left.rows) >= k or len(found.rows) < most:
+                break
+        return left
 
     def merged(self, of_base: Hits, of_live: Hits, k: int) -> Hits:
         """The first `k` of both."""
-        return of_base.beside(Hits(of_live.rows + self.first, of_live.scores)).best(k)
+        return of_base.beside(Hits(of_live.rows + len(self.shown), of_live.scores)).best(k)
 
 
 class _Words:
@@ -173,7 +178,7 @@ class _Words:
         over = self._over
         if not over.overlay.rows:
             return self._base.search(query, k)
-        found = over.left(self._base.search(query, over.more(k)))
+        found = over.left(functools.partial(self._base.search, query), k)
         ours = over.overlay.words(query_terms(query), k)
         return over.merged(found, ours, k) if self._alike else over.merged(_by_rank(found), _by_rank(ours), k)
 
@@ -189,7 +194,7 @@ class _Near:
         over = self._over
         if not over.overlay.rows:
             return self._base.search(vector, k)
-        return over.merged(over.left(self._base.search(vector, over.more(k))), over.overlay.near(vector, k), k)
+        return over.merged(over.left(functools.partial(self._base.search, vector), k), over.overlay.near(vector, k), k)
 
 
 def _by_rank(hits: Hits) -> Hits:

@@ -54,12 +54,12 @@ class Memories:
         self._size = size
         self._held: dict[str, tuple[str, Lru]] = {}
 
-    def of(self, kind: str, digest: str) -> Lru:
-        """What is held of the student of this digest."""
+    def of(self, kind: str, reading: str) -> Lru:
+        """What is held of the student of this name (`Store.reading`)."""
         student, held = self._held.get(kind, ("", None))
-        if held is None or student != digest:
+        if held is None or student != reading:
             held = Lru(self._size)
-            self._held[kind] = digest, held
+            self._held[kind] = reading, held
         return held
 
 
@@ -99,19 +99,19 @@ class Caches:
         self._memories, self._shared = memories or Memories(), shared
         self.layers: dict[str, CachedVectors] = {}
 
-    def queries(self, student: Student, digest: str) -> Embedder:
+    def queries(self, student: Student, reading: str) -> Embedder:
         """The student as what embeds queries."""
-        return self._before("query", student, digest, student.vectors)
+        return self._before("query", student, reading, student.vectors)
 
-    def readings(self, student: Student, digest: str, read: Read) -> Read:
+    def readings(self, student: Student, reading: str, read: Read) -> Read:
         """Untuned vectors of queries, which signals ask for: else known queries still cost a model call."""
-        return self._before("reading", student, digest, read).vectors
+        return self._before("reading", student, reading, read).vectors
 
-    def _before(self, kind: str, student: Student, digest: str, read: Read) -> CachedVectors:
+    def _before(self, kind: str, student: Student, reading: str, read: Read) -> CachedVectors:
         if self._shared:
-            behind = self._shared(f"{kind}:{digest}", student.tokens)
+            behind = self._shared(f"{kind}:{reading}", student.tokens)
             read = self._named(f"shared_{kind}", CachedVectors(read, behind)).vectors
-        return self._named(kind, CachedVectors(read, self._memories.of(kind, digest)))
+        return self._named(kind, CachedVectors(read, self._memories.of(kind, reading)))
 
     def _named(self, name: str, layer: CachedVectors) -> CachedVectors:
         self.layers[name] = layer

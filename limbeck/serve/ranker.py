@@ -234,7 +234,8 @@ class Ranker:
 
     def _by_text(self, query: str, k: int, candidates: int, wanted: Mapping[str, str]) -> list[Ranked]:
         """The `k` Pins whose words match best, as the query was typed and as it was meant; no model is asked."""
-        asked = filter(None, (query, self.understand(query, fully=False).spelled))
+        spelled = self.understand(query, fully=False).spelled
+        asked = [query, spelled] if spelled else [query]
         with self._stage("retrieve"):
             most = candidates * (FILTERED_MORE if wanted else 1)
             found = fuse([self._store.lexical.search(words, most).rows for words in asked])

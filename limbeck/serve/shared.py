@@ -1,8 +1,9 @@
 """Vectors of queries in a Redis or Valkey that replicas share.
 
-A key names the kind of vector, the student, and a digest of what that reads of the text, its tokens: the text itself is
-not there, spellings that the student reads alike have one vector, and another student's are never found. A value is a
-checksum over key and vector, then the vector as little-endian float32; whatever else is found there counts as nothing.
+A key names the kind of vector, the student and how it reads, and a digest of what it reads of the text, its tokens: the
+text itself is not there, spellings that the student reads alike have one vector, and another student's are never found.
+A value is a checksum over key and vector, then the vector as little-endian float32; whatever else is found there counts
+as nothing.
 """
 
 import os

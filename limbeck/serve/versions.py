@@ -17,6 +17,7 @@ import numpy as np
 from limbeck.errors import InputError, WorkspaceError
 from limbeck.index import boards, understanding
 from limbeck.index.store import MADE_OF
+from limbeck.serve import written
 from limbeck.serve.ranker import Ranker
 from limbeck.signals.joined import OPTIONAL
 from limbeck.workspace import Workspace
@@ -133,6 +134,7 @@ class Versions:
         found = np.asarray([document.probabilities, *(pin.probabilities for pin in pins)])
         if not (np.isfinite(found).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)):
             raise WorkspaceError("the student answers with what are no probabilities. Train it anew")
+        written.results(*ranker.rerank_places(TRIAL, [pin.pin_id for pin in pins]))
         return ranker
 
 

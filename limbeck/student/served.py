@@ -33,6 +33,7 @@ class ServedTower:
             raise WorkspaceError(f"{folder}: cannot be read ({reason}). Delete it and run again") from None
         self._inputs, self._padding = reading["inputs"], reading["padding"]
         self.bits: int = reading.get("bits", 32)  # of each weight
+        self._together = self.bits == 32  # in 8, what is read in one go shares a scale: a vector would depend on others
         for tokenizer in (self._cut, self._whole):
             tokenizer.encode_special_tokens = reading["special_tokens_are_text"]
             tokenizer.no_padding()
@@ -52,7 +53,7 @@ class ServedTower:
         order = sorted(range(len(found)), key=lambda i: -len(found[i].ids))
         while order:
             longest = max(1, len(found[order[0]].ids))
-            some = order[: max(1, TOKENS_PER_BATCH // longest)]
+            some = order[: max(1, TOKENS_PER_BATCH // longest) if self._together else 1]
             out[some] = self._batch([found[i] for i in some], longest)
             order = order[len(some) :]
         return out

@@ -146,6 +146,11 @@ def retrain(ws, seed):
     write_vectors(ws, ws.table("composed"), LoadedStudent(student))
 
 
+def live_pin(pin_id, title):
+    columns = ("description", "image", "link", "language", "country", "created_at")
+    return records.Pin(pin_id=pin_id, title=title, **dict.fromkeys(columns))
+
+
 def named(store, hits):
     """What was found by pin_id, with scores."""
     return list(zip(store.ids(hits.rows), hits.scores.tolist()))

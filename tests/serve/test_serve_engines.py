@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fixed import Fixed
 from opensearch_server import serving
+from served import live_pin
 from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
@@ -15,17 +16,11 @@ from limbeck.index.sides import Hits
 from limbeck.live.journal import Changes, Journal
 from limbeck.live.overlay import Overlay
 from limbeck.live.store import LiveStore, caught_up
-from limbeck.records import Pin
 from limbeck.serve import app, engines, milvus
 from limbeck.serve import opensearch as opensearch_client
 from limbeck.serve.engine import EngineDown
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
-
-
-def live_pin(pin_id, title):
-    columns = ("description", "image", "link", "language", "country", "created_at")
-    return Pin(pin_id=pin_id, title=title, **dict.fromkeys(columns))
 
 
 @pytest.fixture(scope="module")

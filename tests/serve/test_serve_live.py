@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_service import Following, client_of
-from served import named, pin_rows
+from served import live_pin, named, pin_rows
 
 from limbeck.live.journal import Changes, Journal
 from limbeck.live.overlay import Overlay
@@ -340,3 +340,23 @@ def test_requests_that_come_together_wait_for_the_disk_once(client, following, m
         sender.join(300)
     assert appended == [1, 8]
     assert [answer.status_code for answer in heard] == [200] * 9
+
+
+def test_rows_of_live_pins_are_the_same_whatever_came_first(store, tmp_path):
+    a, b, again = (live_pin(pin, title) for pin, title in (("a", "zeppelin"), ("b", "zeppelin"), ("a", "zeppelins")))
+    found = []
+    for number, requests in enumerate([[a, b, again], [b, again], [again, b]]):
+        journal = Journal(tmp_path / str(number))
+        journal.append([Changes((pin,)) for pin in requests])
+        live = caught_up(LiveStore.over(store, Overlay(), ""), journal)
+        found.append((live.ids(live.lexical.search("zeppelin", 5).rows), live.overlay.rows))
+    assert found == [(["a", "b"], {"a": 0, "b": 1})] * 3
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 45])
+def test_so_many_are_found_though_the_first_of_the_index_are_deleted(store, tmp_path, k):
+    vector, journal = store_vector(store), Journal(tmp_path)
+    order = store.ids(store.nearest.search(vector, 50).rows)
+    journal.append([Changes(delete=tuple(order[:5]))])
+    live = caught_up(LiveStore.over(store, Overlay(), ""), journal)
+    assert live.ids(live.nearest.search(vector, k).rows) == order[5 : 5 + k]

@@ -86,7 +86,7 @@ def test_a_pin_without_a_vector_is_unknown(copy):
     table = copy.table("pin_vectors").slice(1)
     copy.write_table("pin_vectors", Made(settings={"changed": True}), {"00000": lambda: table})
     write_catalogue(copy)
-    with pytest.raises(WorkspaceError, match=r"index/nearest was made of another pin_vectors.*limbeck run"):
+    with pytest.raises(WorkspaceError, match=r"index/nearest holds 50 vectors, not 49.*limbeck run"):
         Store.open(copy)
     copy.write_folder("index/nearest", copy.made_from(["pin_vectors"]), lambda out, _: nearest.build(table, out))
     with pytest.raises(WorkspaceError, match=r"index/shares was made of another pin_vectors.*limbeck run"):
@@ -212,3 +212,14 @@ def test_a_catalogue_of_an_earlier_version_is_refused(copy):
     columns.save(copy.table("pins", catalogue.SHOWN), shown)
     with pytest.raises(WorkspaceError, match=r"index/catalogue.*: it is of another version.*limbeck index"):
         Store.open(copy)
+
+
+def test_the_catalogue_is_mapped_in_one_piece_however_many_it_was_written_in(copy, store, monkeypatch):
+    monkeypatch.setattr(catalogue, "_ROWS_AT_ONCE", 7)
+    write_catalogue(copy)
+    path = copy.folder("index/catalogue") / "shown.arrow"
+    assert pa.ipc.open_file(path).num_record_batches == 1
+    before = pa.total_allocated_bytes()
+    opened = catalogue.open(copy.folder("index/catalogue"))
+    assert pa.total_allocated_bytes() == before
+    assert opened.shown(np.arange(50)) == store.shown(np.arange(50))

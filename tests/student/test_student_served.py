@@ -98,6 +98,14 @@ def test_in_8_bits_it_reads_nearly_the_same(exported, tmp_path):
     assert onnx.TensorProto.INT8 in weights
 
 
+def test_in_8_bits_what_is_read_beside_a_text_does_not_matter(exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "student")
+    quantization.quantize(folder)
+    tower = ServedTower(folder)
+    alone = np.concatenate([tower.read([text]) for text in TEXTS])
+    np.testing.assert_array_equal(tower.read(TEXTS), alone)
+
+
 def test_a_tower_that_8_bits_are_too_few_for_is_refused(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(quantization, "MOST_APART", 1e-6)
     with pytest.raises(InputError, match=r"reads too differently: .*, by \d") as refused:
