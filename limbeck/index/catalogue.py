@@ -5,7 +5,6 @@ Opening reads next to nothing, whatever their number, and processes on one machi
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,8 +24,8 @@ _COLUMNS = pa.schema([(_PIN, pa.large_binary()), *((name, pa.string()) for name 
 _ROWS_AT_ONCE = 65_536
 
 
-class Shown(NamedTuple):
-    """What is shown of a Pin."""
+class Shown(msgspec.Struct, frozen=True, array_like=True):
+    """What is shown of a Pin; as JSON a list, which the catalogue keeps of each."""
 
     pin_id: str
     title: str | None
@@ -37,7 +36,7 @@ class Shown(NamedTuple):
     country: str | None
 
 
-SHOWN = Shown._fields
+SHOWN = Shown.__struct_fields__
 _READER = msgspec.json.Decoder(Shown)
 
 

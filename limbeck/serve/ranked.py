@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
+from limbeck.index.catalogue import Shown
 from limbeck.relevance import expected_level
 from limbeck.serve.why import Why
 
@@ -28,16 +29,8 @@ class Graded(NamedTuple):
         return cls(rows, parts[0].query, features, probabilities)
 
 
-class Pin(msgspec.Struct, frozen=True):
-    """What is shown of a Pin."""
-
-    pin_id: str
-    title: str | None
-    description: str | None
-    image: str | None
-    link: str | None
-    language: str | None
-    country: str | None
+class Pin(Shown, frozen=True, array_like=False):
+    """What is shown of a Pin, as it is answered."""
 
 
 class Ranked(Pin, frozen=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import asdict
 
 from limbeck.errors import IncompleteError, InputError, WorkspaceError
 from limbeck.index.boards import Boards
@@ -203,12 +204,12 @@ class Ranker:
         found = self._store.nearest.search(self._store.vectors_of(rows)[0], k + 1)
         near = found.those(found.rows != rows[0])
         pins = zip(self._store.shown(near.rows), near.scores.round(ranked.DECIMALS).tolist())
-        return [Similar(*pin, similarity=score) for pin, score in pins][:k]
+        return [Similar(**asdict(pin), similarity=score) for pin, score in pins][:k]
 
     def pin(self, pin_id: str) -> Pin:
         """What is shown of a Pin; `UnknownPins` where the index lacks it."""
         [shown] = self._store.shown(self._known([pin_id]))
-        return Pin(*shown)
+        return Pin(**asdict(shown))
 
     def some(self, k: int) -> list[Pin]:
         """About `k` Pins, spread evenly over the index."""
@@ -219,7 +220,7 @@ class Ranker:
     def pins(self, pin_ids: Sequence[str]) -> list[Pin]:
         """What is shown of those of these Pins that the index has, in their order."""
         rows = self._store.rows(pin_ids)
-        return [Pin(*pin) for pin in self._store.shown(rows[rows >= 0])]
+        return [Pin(**asdict(pin)) for pin in self._store.shown(rows[rows >= 0])]
 
     @property
     def boards(self) -> Boards | None:
@@ -239,7 +240,7 @@ class Ranker:
         with self._stage("retrieve"):
             most = candidates * (FILTERED_MORE if wanted else 1)
             found = fuse([self._store.lexical.search(words, most).rows for words in asked])
-        return [Ranked(*pin) for pin in self._store.shown(self._fitting(found, wanted)[:k])]
+        return [Ranked(**asdict(pin)) for pin in self._store.shown(self._fitting(found, wanted)[:k])]
 
     def _fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
         """The rows without those of Pins that state another language or country."""
@@ -310,4 +311,7 @@ class Ranker:
 
     def _answered(self, rows: np.ndarray, distribution: np.ndarray) -> list[Ranked]:
         graded = zip(self._store.shown(rows), *ranked.told(distribution))
-        return [Ranked(*pin, level, expected, probabilities) for pin, level, expected, probabilities in graded]
+        return [
+            Ranked(**asdict(pin), level=level, expected_level=expected, probabilities=probabilities)
+            for pin, level, expected, probabilities in graded
+        ]

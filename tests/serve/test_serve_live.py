@@ -6,6 +6,7 @@ import os
 import threading
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,7 +78,7 @@ def test_a_filter_leaves_out_those_that_state_another(client, following):
     store = following.ranker.store
     rows = store.rows([f"pin{i:02d}" for i in (30, 5, 12, 9, 41)] + ["new-2", "new-1"])
     for wanted in ({"language": "de"}, {"language": "EN"}, {"country": "us"}, {"language": "de", "country": "fr"}):
-        stated = [pin._asdict() for pin in store.shown(rows)]
+        stated = [msgspec.structs.asdict(pin) for pin in store.shown(rows)]
         expected = [all(pin[c] is None or pin[c].lower() == v.lower() for c, v in wanted.items()) for pin in stated]
         assert store.fitting(rows, wanted).tolist() == expected
         assert store.fitting(rows[:0], wanted).tolist() == []
