@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from limbeck.errors import WorkspaceError
-from limbeck.index import columns
+from limbeck.index.sides import NONE, Hits
 from limbeck.student.vectors import Vectors
 
 EXACT = 50_000
@@ -21,7 +21,7 @@ SAMPLE = 20_000  # vectors by which it is told how well cells fit
 WORSE = 0.01  # of the variance that cells may explain less than when they were trained
 MORE = 0.1  # by which the number of cells may differ from that which as many vectors would get
 _CELLS_PER_PROBE = 16
-_VECTORS, _PIN_IDS, _TRAINED = "vectors.faiss", "pin_ids.arrow", "trained.json"
+_VECTORS, _TRAINED = "vectors.faiss", "trained.json"
 
 
 def build(vectors: pa.Table, out: Path, before: Path | None = None) -> None:
@@ -36,7 +36,6 @@ def build(vectors: pa.Table, out: Path, before: Path | None = None) -> None:
     if len(matrix):
         index.add(matrix)
     faiss.write_index(index, str(out / _VECTORS))
-    columns.save(pa.table({"pin_id": pa.array(pins.pin_ids, pa.string())}), out / _PIN_IDS)
 
 
 def _cells(count: int) -> int:
@@ -85,34 +84,25 @@ class Nearest:
     def __init__(self, folder: Path) -> None:
         try:
             self._index = faiss.read_index(str(folder / _VECTORS), faiss.IO_FLAG_MMAP_IFC)
-            self._pin_ids = columns.open(folder / _PIN_IDS)["pin_id"]
-        except (RuntimeError, OSError, pa.ArrowInvalid) as error:
+        except (RuntimeError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise WorkspaceError(f"{folder}: cannot be read ({reason}). Delete it and run again") from None
-        if self._index.ntotal != len(self._pin_ids):
-            raise WorkspaceError(f"{folder}: {self._index.ntotal} vectors, {len(self._pin_ids)} Pins. Delete it")
 
     def __len__(self) -> int:
-        return len(self._pin_ids)
+        return int(self._index.ntotal)
 
     @property
     def vector_size(self) -> int:
         """Numbers per vector."""
         return int(self._index.d)
 
-    def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
-        """The `k` Pins nearest to a vector (d,), with inner products: highest first, equal ones by pin_id."""
-        rows, scores = self.rows(vector, k)
-        pins = self._pin_ids.take(pa.array(rows)).to_pylist()
-        return sorted(zip(pins, scores.tolist()), key=lambda hit: (-hit[1], hit[0]))
-
-    def rows(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same as rows of vectors, int64 (n,), and inner products, float64 (n,); equal ones in any order."""
+    def search(self, vector: np.ndarray, k: int) -> Hits:
+        """The `k` Pins nearest to a vector (d,), by the rows of their vectors, with inner products; best first."""
         if not len(self) or k < 1:
-            return np.zeros(0, np.int64), np.zeros(0)
+            return NONE
         scores, rows = self._index.search(vector[None].astype(np.float32), min(k, len(self)))
         found = rows[0] >= 0  # an inverted file pads with -1 where its cells hold fewer than k
-        return rows[0][found], scores[0][found].astype(np.float64)
+        return Hits(rows[0][found], scores[0][found].astype(np.float64)).best(k)
 
 
 def open(folder: Path) -> Nearest:

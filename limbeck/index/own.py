@@ -29,8 +29,8 @@ class OwnNear:
 
     def search(self, vector: np.ndarray, k: int) -> Hits:
         """As `Near.search`."""
-        found = Hits(*self._index.rows(vector, k))
-        return _known(found, self._match_rows[found.rows] >= 0).best(k)
+        found = self._index.search(vector, k)
+        return _known(found, self._match_rows[found.rows] >= 0)
 
 
 def _known(hits: Hits, known: np.ndarray) -> Hits:

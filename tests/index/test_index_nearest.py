@@ -33,9 +33,10 @@ def test_few_vectors_are_all_compared(tmp_path_factory, matrix, k):
     nearest.build(table(matrix), folder)
     found = nearest.open(folder).search(matrix[0], k)
     truth = matrix @ matrix[0]
-    assert [score for _, score in found] == sorted(truth.tolist(), reverse=True)[:k]
-    assert all(truth[int(pin[1:])] == score for pin, score in found)
-    assert found == sorted(found, key=lambda hit: (-hit[1], hit[0]))
+    assert found.scores.tolist() == sorted(truth.tolist(), reverse=True)[:k]
+    assert truth[found.rows].tolist() == found.scores.tolist()
+    hits = list(zip(found.rows.tolist(), found.scores.tolist()))
+    assert hits == sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_many_vectors_get_an_inverted_file_that_finds_nearly_all(tmp_path, few_a
     recall = []
     for row in range(0, 5_000, 250):
         best = set(np.argsort(-(matrix @ matrix[row]))[:50].tolist())
-        recall.append(len(best & {int(pin[1:]) for pin, _ in index.search(matrix[row], 50)}) / 50)
+        recall.append(len(best & set(index.search(matrix[row], 50).rows.tolist())) / 50)
     assert np.mean(recall) > 0.9
 
 
@@ -87,8 +88,7 @@ def test_cells_are_kept_while_they_fit_and_every_vector_is_in_them(tmp_path, few
     assert not np.array_equal(centres(now), centres(built(tmp_path / "anew", matrix[:-5])))
     index, changed = nearest.open(now), range(0, len(matrix) - 5, 1_000)
     assert len(index) == len(matrix) - 5
-    found = [f"p{row:06d}" in {pin for pin, _ in index.search(matrix[row], 5)} for row in changed]
-    assert all(found)
+    assert all(row in index.search(matrix[row], 5).rows for row in changed)
 
 
 @pytest.mark.parametrize("reason", ["other vectors", "other numbers", "far more"])
@@ -112,27 +112,16 @@ def test_cells_do_not_get_worse_by_many_small_changes(tmp_path, few_are_many):
 
 def test_an_index_of_no_pins_finds_none(tmp_path):
     nearest.build(table(np.zeros((0, 4), np.float32)), tmp_path)
-    assert nearest.open(tmp_path).search(np.zeros(4, np.float32), 5) == []
+    assert nearest.open(tmp_path).search(np.zeros(4, np.float32), 5).rows.tolist() == []
 
 
-@pytest.mark.parametrize("file", ["vectors.faiss", "pin_ids.arrow"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "overwritten"])
-def test_a_damaged_index_is_named(tmp_path, file, damage):
+def test_a_damaged_index_is_named(tmp_path, damage):
     nearest.build(table(clusters(100, 8)), tmp_path)
-    path = tmp_path / file
+    path = tmp_path / "vectors.faiss"
     if damage == "missing":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:200] if damage == "cut" else b"x" * 3_000)
     with pytest.raises(WorkspaceError, match=str(tmp_path)):
         nearest.open(tmp_path)
-
-
-def test_an_index_whose_files_do_not_match_is_refused(tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder, count in ((first, 10), (second, 11)):
-        folder.mkdir()
-        nearest.build(table(clusters(count, 8)), folder)
-    (first / "pin_ids.arrow").write_bytes((second / "pin_ids.arrow").read_bytes())
-    with pytest.raises(WorkspaceError, match="10 vectors, 11 Pins"):
-        nearest.open(first)
