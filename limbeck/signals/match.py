@@ -60,7 +60,9 @@ MOST_TERMS = 32  # of a query; more are ignored
 LEAST_ALIKE = 0.3  # spellings that share less are not alike at all: any two words share something
 APART = 1 << 30  # a bit of tokens (terms.py)
 _SLOTS = 256  # that terms fall into, by number; a power of two
-_SIEVE = 1_024  # words of 64 bits: terms that are like a query's are told from most others by the lower bits of number
+_SIEVE = 2_048  # words of 32 bits: terms that a query asks for are told from most others by the lower bits of number
+_AT_ONCE = 16  # tokens that go through it together
+_ALIKE = np.dtype([("term", np.int32), ("word", np.int32), ("value", np.float32)])  # how alike; no term: −1
 _LOGARITHMS = np.log1p(np.arange(4_096, dtype=np.float32))  # of lengths; longer fields are as long
 
 _ALL = len(FIELDS) * len(PER_FIELD)
@@ -90,14 +92,16 @@ _inlined = numba.njit(inline="always", error_model="numpy")  # what runs for eac
 def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     counts, best = np.zeros((len(mean_lengths), MOST_TERMS), dtype=np.int32), np.zeros(MOST_TERMS, dtype=np.float32)
     slots, shared = np.zeros(_SLOTS, dtype=np.uint64), np.zeros(len(pins.gram_sizes), dtype=np.uint8)
-    hits = np.empty(_longest(pins.offsets, rows), dtype=np.int64)
+    tokens, offsets = pins.tokens, pins.offsets
+    hits = np.empty(_longest(offsets, rows), dtype=np.int64)
     for q in range(len(begins) - 1):
         words = queries.words[queries.begins[q] : queries.begins[q + 1]]
         m = len(words)
         if m == 0:
             continue
-        asked = _mark(words, slots)
-        alike = _likeness(words, asked[0], queries.grams, pins, shared)
+        sieve = np.zeros(_SIEVE, np.uint32)
+        asked = _mark(words, slots, sieve)
+        alike = _likeness(words, asked[0], queries.grams, pins, shared, sieve)
         rare, unknown = np.float32(0), np.float32(0)
         for j in range(m):
             rare += words[j].rarity
@@ -106,11 +110,13 @@ def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[n
             line = out[i]
             line[_QUERY], line[_QUERY + 1], line[_QUERY + 2] = m, rare, unknown / np.float32(m)
             if rows[i] >= 0:
-                bounds = pins.offsets[rows[i]]
-                found = _fields(words, slots, hits, pins.tokens, bounds, counts, line)
+                bounds = offsets[rows[i]]
+                last = _sieved(sieve, tokens, bounds[0], bounds[-1], hits)
+                found = _fields(words, slots, hits, last, tokens, bounds, counts, line)
                 _summaries(words, counts, found, bounds, mean_lengths, line)
-                _title(words, pins.tokens, bounds, counts, line)
-                _alike(words, asked, counts, alike, pins.tokens, bounds, best, line)
+                _title(words, tokens, bounds, counts, line)
+                _alike(words, asked, counts, alike, hits, last, tokens, bounds[1], best, line)
+                _forget(words, found, counts)
 
 
 @_compiled
@@ -124,8 +130,8 @@ def _longest(offsets, rows):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @_compiled
-def _mark(words, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Set bit j of the slots of all terms by which word j may be found: the Pins' other terms need not be compared.
+def _mark(words, slots, sieve):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Let all terms by which a word may be found through the sieve, and set bit j of the slots of those of word j.
 
     Returns the bits of the words that terms may be like, which numbers are not, and of those that no Pin has.
     """
@@ -136,6 +142,7 @@ def _mark(words, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - c
         for term in (words[j].term, words[j].glued, words[j].first):
             if term >= 0:
                 slots[_slot(term)] |= bit
+                _let_through(sieve, term)
         spelled |= np.uint64(0) if words[j].number else bit
         unknown |= np.uint64(0) if words[j].known else bit
     return spelled, unknown
@@ -146,19 +153,45 @@ def _slot(term):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     return np.uint32(np.uint32(term) * np.uint32(2654435769)) >> np.uint32(24)  # numba multiplies in 64 bits
 
 
+@_inlined
+def _let_through(sieve, term):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    low = np.uint32(term)
+    sieve[(low >> np.uint32(5)) & np.uint32(_SIEVE - 1)] |= np.uint32(1) << (low & np.uint32(31))
+
+
+@_inlined
+def _passes(sieve, token):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """1 for tokens of all terms that were let through, and of few others; 0 for the rest."""
+    low = np.uint32(token)  # without APART, which is above what the sieve looks at
+    return (sieve[(low >> np.uint32(5)) & np.uint32(_SIEVE - 1)] >> (low & np.uint32(31))) & np.uint32(1)
+
+
 @_compiled
-def _fields(words, slots, hits, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Count terms by field; phrases. Returns the bits of the fields that have any."""
-    m, last_field, found = np.float32(len(words)), len(bounds) - 1, 0
-    counts[:, : len(words)] = 0
-    last, here = _sieved(slots, tokens, bounds[0], bounds[last_field], hits), 0
-    for f in range(last_field):
+def _sieved(sieve, tokens, begin, end, hits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Where tokens stand that the query may ask for, in order; returns how many. Of most stretches no token passes."""
+    count, last = 0, max(0, len(tokens) - _AT_ONCE)
+    for first in range(begin, end, _AT_ONCE):
+        some, start = np.uint32(0), np.uint64(min(first, last))
+        for k in range(min(_AT_ONCE, len(tokens))):
+            some |= _passes(sieve, tokens[start + np.uint64(k)])
+        if some:
+            for t in range(first, min(first + _AT_ONCE, end)):
+                hits[count] = t
+                count += np.int64(_passes(sieve, tokens[t]))
+    return count
+
+
+@_compiled
+def _fields(words, slots, hits, last, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count terms by field, in `counts` of zeros; phrases. Returns the bits of the fields that have any."""
+    m, last_field, found, here, f = np.float32(len(words)), len(bounds) - 1, 0, 0, 0
+    while here < last:
+        while hits[here] >= bounds[f + 1]:
+            f += 1
         begin, end, from_here = bounds[f], bounds[f + 1], here
         while here < last and hits[here] < end:
             here += 1
-        if from_here == here:
-            continue
-        run, together, covered, first, after = _count(words, slots, tokens, hits[from_here:here], end, counts[f])
+        run, together, covered, first, after = _count(words, slots, tokens, hits, from_here, here, end, counts[f])
         if run:
             found |= 1 << f | 1 << last_field
             for j in range(len(words)):
@@ -174,25 +207,25 @@ def _fields(words, slots, hits, tokens, bounds, counts, line):  # type: ignore[n
 
 
 @_compiled
-def _sieved(slots, tokens, begin, end, hits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Where tokens stand that may be a query term, in order; returns how many."""
-    count = 0
-    for t in range(begin, end):
-        hits[count] = t
-        count += slots[_slot(tokens[t] & ~APART)] != np.uint64(0)
-    return count
+def _forget(words, fields, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Make the counts of the fields that have any zeros again."""
+    for f in range(len(counts)):
+        if (fields >> f) & 1:
+            for j in range(len(words)):
+                counts[f, j] = 0
 
 
 @_compiled
-def _count(words, slots, tokens, hits, end, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Count each query term of a field, which has one at some of the `hits`.
+def _count(words, slots, tokens, hits, from_hit, to_hit, end, counts):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count each query term of a field, which has one at some of these hits.
 
     Returns the longest run of consecutive query terms, how many of them stand before their neighbour, how many of the
     field's terms are query terms, where the first one is, and what is after the last one.
     """
     m = len(words)
     longest, together, seen, covered, first, after = 0, 0, np.uint64(0), 0, end, 0
-    for t in hits:
+    for hit in range(from_hit, to_hit):
+        t = hits[hit]
         token = tokens[t] & ~APART
         candidates = slots[_slot(token)]
         while candidates:
@@ -267,11 +300,17 @@ def _title(words, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _alike(words, asked, counts, alike, tokens, bounds, best, line):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """How alike the title's closest term is to each query term; the closest of any field, for terms no Pin has."""
-    (spelled, unknown), m = asked, len(words)
-    best[:m] = 0
-    _closest(spelled, alike, tokens, bounds[0], bounds[1], best)
+def _alike(words, asked, counts, alike, hits, last, tokens, title, best, line):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """How alike the closest term of the title, which ends at `title`, is to each query term.
+
+    And how alike the closest one of any field is, for terms no Pin has.
+    """
+    (spelled, unknown), m, here = asked, len(words), 0
+    for j in range(m):
+        best[j] = 0
+    while here < last and hits[here] < title:
+        _closer(spelled, alike, tokens[hits[here]] & ~APART, best)
+        here += 1
     total, least, weight = np.float32(0), np.float32(1), np.float32(0)
     for j in range(m):
         most = np.float32(1) if counts[0, j] else best[j]
@@ -282,7 +321,8 @@ def _alike(words, asked, counts, alike, tokens, bounds, best, line):  # type: ig
     line[_TITLE + 7] = weight / line[_QUERY + 1]
     line[_ALL + 3] = np.float32(1)
     if unknown:
-        _closest(spelled & unknown, alike, tokens, bounds[1], bounds[-1], best)
+        for hit in range(here, last):
+            _closer(spelled & unknown, alike, tokens[hits[hit]] & ~APART, best)
         total = np.float32(0)
         for j in range(m):
             if not words[j].known:
@@ -290,33 +330,26 @@ def _alike(words, asked, counts, alike, tokens, bounds, best, line):  # type: ig
         line[_ALL + 3] = total / np.float32(_ones(unknown))
 
 
-@_compiled
-def _closest(asked, alike, tokens, begin, end, best):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Raise `best` of the words asked for to how alike the closest of the tokens is."""
-    sieve, places, terms, whose, values = alike
-    for t in range(begin, end if asked else begin):
-        token = np.uint64(tokens[t] & ~APART)
-        if not (sieve[(token >> np.uint64(6)) & np.uint64(_SIEVE - 1)] >> (token & np.uint64(63))) & np.uint64(1):
-            continue
-        slot = _mixed(token, places)
-        while places[slot] >= 0:
-            place = places[slot]
-            j = whose[place]
-            if terms[place] == token and (asked >> np.uint64(j)) & np.uint64(1):
-                best[j] = max(best[j], values[place])
-            slot = (slot + np.uint64(1)) & np.uint64(len(places) - 1)
+@_inlined
+def _closer(asked, alike, token, best):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Raise `best` of those words asked for that a token is more alike."""
+    slot = _mixed(token, alike)
+    while alike[slot].term >= 0:
+        j = alike[slot].word
+        if alike[slot].term == token and (asked >> np.uint64(j)) & np.uint64(1):
+            best[j] = max(best[j], alike[slot].value)
+        slot = (slot + np.uint64(1)) & np.uint64(len(alike) - 1)
 
 
 @_compiled
-def _likeness(words, asked, grams, pins, shared):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _likeness(words, asked, grams, pins, shared, sieve):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The Dice coefficients of the trigrams of the words asked for and of all terms that are alike.
 
-    Returns a sieve of those terms; their places by a hash of the number; terms, words and coefficients by place.
+    Lets those terms through the sieve; they stand by a hash of their numbers, at least half of all places empty.
     `shared` are zeros, as many as terms, and are left as they were.
     """
     spans, size = _spans(words, asked, grams, pins)
-    terms, whose, values = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.float32)
-    count = 0
+    found, count = np.empty(size, _ALIKE), 0
     for j in range(len(words)):
         mine = range(words[j].grams, words[j].grams_end)
         for g in mine:
@@ -328,10 +361,9 @@ def _likeness(words, asked, grams, pins, shared):  # type: ignore[no-untyped-def
                 common, shared[term] = shared[term], np.uint8(0)
                 value = np.float32(2 * common) / np.float32(len(mine) + pins.gram_sizes[term])
                 if value > np.float32(LEAST_ALIKE):
-                    terms[count], whose[count], values[count] = term, j, value
+                    found[count].term, found[count].word, found[count].value = term, j, value
                     count += 1
-    sieve, places = _placed(terms[:count])
-    return sieve, places, terms, whose, values
+    return _placed(found[:count], sieve)
 
 
 @_compiled
@@ -349,26 +381,27 @@ def _spans(words, asked, grams, pins):  # type: ignore[no-untyped-def]  # pragma
 
 
 @_compiled
-def _placed(terms):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The sieve that lets terms through, and where each stands by its number's hash: −1 elsewhere, half at least."""
-    sieve, size = np.zeros(_SIEVE, np.uint64), 16
-    while size < 2 * len(terms):
+def _placed(found, sieve):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Each term where its number's hash says, or behind that; all are let through the sieve."""
+    size = 16
+    while size < 2 * len(found):
         size *= 2
-    places = np.full(size, -1, np.int32)
-    for place in range(len(terms)):
-        term = np.uint64(terms[place])
-        sieve[(term >> np.uint64(6)) & np.uint64(_SIEVE - 1)] |= np.uint64(1) << (term & np.uint64(63))
-        slot = _mixed(term, places)
-        while places[slot] >= 0:
+    alike = np.empty(size, _ALIKE)
+    for slot in range(size):
+        alike[slot].term = -1
+    for one in found:
+        _let_through(sieve, one.term)
+        slot = _mixed(one.term, alike)
+        while alike[slot].term >= 0:
             slot = (slot + np.uint64(1)) & np.uint64(size - 1)
-        places[slot] = place
-    return sieve, places
+        alike[slot].term, alike[slot].word, alike[slot].value = one.term, one.word, one.value
+    return alike
 
 
 @_inlined
-def _mixed(term, places):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _mixed(term, alike):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The slot at which a term is first looked for."""
-    return ((np.uint64(term) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & np.uint64(len(places) - 1)
+    return ((np.uint64(term) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & np.uint64(len(alike) - 1)
 
 
 @_inlined
