@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
+from sentence_transformers import CrossEncoder
 
 from limbeck.inference.reader import Reader
 from limbeck.relevance import softmax
@@ -12,12 +13,15 @@ from limbeck.teacher.model import load
 
 
 class TeacherGrader:
-    """The teacher as a Grader. `texts` (pin_id, text) are the composed Pins; a Pin without one is read as empty."""
+    """The teacher as a Grader. `texts` (pin_id, text) are the composed Pins; a Pin without one is read as empty.
+
+    The teacher is given by its folder, or loaded.
+    """
 
     name = "teacher"
 
-    def __init__(self, folder: Path, texts: pa.Table) -> None:
-        model = load(folder)
+    def __init__(self, teacher: Path | CrossEncoder, texts: pa.Table) -> None:
+        model = load(teacher) if isinstance(teacher, Path) else teacher
         self._head = list(model)[2:]
         self._reader = Reader(model)
         self._texts = dict(zip(texts.column("pin_id").to_pylist(), texts.column("text").to_pylist()))

@@ -6,6 +6,7 @@ on one line. It is trained as a module of its own and saved as two plain Dense m
 so that a folder loads with sentence-transformers alone, whichever head it has.
 """
 
+import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from sentence_transformers.base.modules import Dense
 from sentence_transformers.base.modules.module import Module
 from torch import nn
 
+from limbeck.backbone import device
 from limbeck.relevance import LEVELS
 
 RAREST = 1e-3  # the least share of the labels that a level is taken to have when thresholds begin
@@ -113,6 +115,16 @@ def learning_rates(model: CrossEncoder, base: float) -> dict[str, float]:
 def plain(model: CrossEncoder) -> CrossEncoder:
     """The same model made of sentence-transformers' own modules alone."""
     head = model[-1]
-    if not isinstance(head, CumulativeLink):
-        return model
-    return CrossEncoder(modules=[*list(model)[:-1], *head.plain()], device=str(model.device))
+    return assembled([*list(model)[:-1], *head.plain()]) if isinstance(head, CumulativeLink) else model
+
+
+def assembled(modules: list[nn.Module]) -> CrossEncoder:
+    """A `CrossEncoder` whose modules after pooling are in single precision, with the numbers that they have.
+
+    The library rounds them to the backbone's precision.
+    """
+    exact = [copy.deepcopy(module.state_dict()) for module in modules[2:]]
+    model = CrossEncoder(modules=modules, device=str(device()))
+    for module, numbers in zip(modules[2:], exact):
+        module.float().load_state_dict(numbers)
+    return model

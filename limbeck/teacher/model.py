@@ -33,14 +33,12 @@ def create(settings: Teacher, seed: int, folder: Path = Path(".")) -> CrossEncod
         hidden = Dense(size, size, activation_function=nn.Tanh())
         head = heads.create(settings.head, size)
         read = Pooling(size, pooling_mode=_pooling(settings, transformer, folder))
-        model = CrossEncoder(modules=[transformer, read, hidden, head], device=str(device()))
-    return keep_head_exact(model)
+        return keep_head_exact(heads.assembled([transformer, read, hidden, head]))
 
 
 def keep_head_exact(model: CrossEncoder) -> CrossEncoder:
-    """Have the modules after pooling run in single precision, here and wherever the model is loaded."""
-    dense = {n: module.float() for n, module in enumerate(model) if isinstance(module, Dense)}
-    model.set_keep_in_fp32_modules([f"{n}.linear" for n in dense])
+    """Have the modules after pooling run in single precision wherever the model is loaded, too."""
+    model.set_keep_in_fp32_modules([f"{n}.linear" for n, module in enumerate(model) if isinstance(module, Dense)])
     return model
 
 

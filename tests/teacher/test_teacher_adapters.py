@@ -205,3 +205,18 @@ def test_the_frozen_weights_are_in_half_precision_where_that_is_fast(llama):
 def test_the_recipe_says_all_of_it():
     text = '[world]\n[teacher.lora]\nrank = 8\nalpha = 16\ndropout = 0.1\ntargets = ["q_proj"]\nfour_bit = false\n'
     assert recipe_file.parse(text, tiny_families.Path("r.toml")).teacher.lora == Lora(8, 16.0, 0.1, ("q_proj",), False)
+
+
+def test_a_head_keeps_all_its_digits_beside_weights_in_bfloat16(llama, tmp_path, monkeypatch):
+    monkeypatch.setattr(adapters, "bf16", lambda: True)
+    made = create(llama, PLAIN)
+    assert torch.bfloat16 in {weight.dtype for weight in made[0].parameters()}
+    learnt = [w for n, w in made.named_parameters() if not n.startswith("0.")]
+    with torch.no_grad():
+        for weight in learnt:
+            weight.add_(1e-4 * torch.randn_like(weight))
+    exact = made[2].linear.weight.clone()
+    adapters.merge(made)
+    model.save(made, tmp_path / "teacher")
+    assert {weight.dtype for weight in learnt} == {torch.float32}
+    torch.testing.assert_close(model.load(tmp_path / "teacher")[2].linear.weight, exact, rtol=0, atol=0)
