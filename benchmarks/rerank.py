@@ -148,7 +148,7 @@ def timed(name: str, work: Callable[[int], object], rounds: int) -> float:
 def floor(scorer: Scorer, candidates: int) -> str:
     """What the products alone cost at the speed that this core has for them, and the bytes at 10 GB/s."""
     sizes = [
-        len(scorer.asked(np.zeros(scorer.shape.vector_size, np.float32), _blank(scorer)).weights),
+        len(scorer.asked(np.zeros(scorer.shape.vector_size, np.float32), _blank(scorer)).weights.plain),
         *scorer.shape.sizes[1:],
     ]
     operations = 2 * candidates * sum(a * b for a, b in pairwise(sizes))

@@ -38,8 +38,9 @@ def expected_level(distribution: np.ndarray) -> np.ndarray:
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Row-wise softmax of (n, k) logits, float32."""
-    shifted = np.exp(np.float32(1) * (logits - logits.max(axis=1, keepdims=True)))
-    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    columns = np.array(logits.T, order="C")  # NumPy is several times as fast along rows that are long
+    columns = np.exp(np.float32(1) * (columns - columns.max(axis=0)))
+    return np.ascontiguousarray((columns / columns.sum(axis=0)).astype(np.float32).T)
 
 
 def from_columns(table: pa.Table) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +24,6 @@ from limbeck.signals.rates import (
     COUNTS,
     Population,
     columns,
-    expected,
     measure,
     numbered,
     of_pairs,
@@ -37,6 +37,7 @@ VERSION = 2  # raise it when the same log is to give other columns
 COLUMNS = ("click_rate", "long_click_rate", "save_rate", "looks")
 GROUPS: tuple[Group, ...] = (Group("engagement.pin", "pin", COLUMNS), Group("engagement.pair", "pair", COLUMNS))
 POPULATION, PINS = "population.json", "pins.arrow"
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 END = np.iinfo(np.int32).max  # the date of what is graded now: all of the log is before it
 
 
@@ -52,7 +53,8 @@ class Engagement(Signal):
         self._key, self._pin, self._pair = (
             np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("keys", "pins", "pairs")
         )
-        self._pins = len(self._pin) - 1
+        self._pins, known = len(self._pin) - 1, self.population
+        self._beliefs = tuple(map(np.asarray, (known.rates, known.pin_strength, known.pair_strength)))
 
     def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`."""
@@ -62,12 +64,16 @@ class Engagement(Signal):
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`; of pairs, only those that were ever seen are worked out."""
+        if side == "query":
+            return np.zeros((len(rows), 0), dtype=np.float32)
         own = self._own[rows]
         if side == "pin":
             return of_pins(_wide(self._pin[own]), self.population)
-        found = np.full((len(rows), len(COLUMNS) if side == "pair" else 0), np.nan, dtype=np.float32)
-        if side == "pair":
-            seen, place = self._seen(query, own)
+        found = np.full((len(rows), len(COLUMNS)), np.nan, dtype=np.float32)
+        place = self._places(query, own)
+        seen = np.flatnonzero(place >= 0)
+        if len(seen):
+            place = place[seen]
             found[seen] = of_pairs(_wide(self._pin[own[seen]]), _wide(self._pair[place]), self.population)
         return found
 
@@ -77,18 +83,42 @@ class Engagement(Signal):
         The pair's own rates; those of the Pin for a pair that was never seen, those of all Pins for such a Pin.
         """
         own = self._own[rows]
-        pin = _wide(self._pin[own])
-        pair, (seen, place) = np.zeros_like(pin), self._seen(query, own)
-        pair[seen] = self._pair[place]
-        return expected(pin, pair, self.population)
+        rates = np.empty((len(own), len(COUNTS) - 1))
+        rates_of_all, of_pin, of_pair = self._beliefs
+        _expect(self._pin, self._pair, own, self._places(query, own), rates_of_all, of_pin, of_pair, rates)
+        return rates
 
-    def _seen(self, query: str, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of these Pins were ever seen for the query, and where what is known of the pairs stands."""
-        number = self._query.get(normalise_query(query))
+    def _places(self, query: str, own: np.ndarray) -> np.ndarray:
+        """Where what is known of the query and each of these Pins stands; −1 where it was never shown for it."""
+        number, place = self._query.get(normalise_query(query)), np.empty(len(own), np.int64)
         begin, end = np.searchsorted(self._key, (number * self._pins, (number + 1) * self._pins))
-        place = _found(self._key[begin:end] - number * self._pins, own)  # of one query: few, and side by side
-        seen = np.flatnonzero(place >= 0)
-        return seen, begin + place[seen]
+        _find(self._key, int(begin), int(end), number * self._pins, own, place)
+        return place
+
+
+@_compiled
+def _find(keys, begin, end, base, asked, place):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Where base + each asked number stands among the sorted keys from `begin` to `end`, which are few; −1: nowhere."""
+    for i in range(len(asked)):
+        low, high = begin, end
+        while low < high:
+            middle = (low + high) // 2
+            if keys[middle] < base + asked[i]:
+                low = middle + 1
+            else:
+                high = middle
+        place[i] = low if low < end and asked[i] >= 0 and keys[low] == base + asked[i] else -1
+
+
+@_compiled
+def _expect(pins, pairs, own, place, rates, of_pin, of_pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """As `rates.expected`, of the counts in these places; of nothing, for a pair that was never seen."""
+    for i in range(len(own)):
+        pin, pair, seen = pins[own[i]], pairs[place[i]], place[i] >= 0
+        for j in range(out.shape[1]):
+            drawn = (pin[1 + j] + of_pin[j] * rates[j]) / (pin[0] + of_pin[j])
+            actions, looks = (pair[1 + j], pair[0]) if seen else (np.float32(0), np.float32(0))
+            out[i, j] = (actions + of_pair[j] * drawn) / (looks + of_pair[j])
 
 
 def aligned(folder: Path, pins: pa.Array) -> Aligned:

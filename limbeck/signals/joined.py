@@ -85,8 +85,14 @@ class Joined:
         Match features are of the pair. Of the query there is one row, whatever Pins are asked about.
         """
         rows = np.full(1, -1) if side == "query" else rows
-        matched = self.match.features(query, rows) if side == "pair" else np.zeros((len(rows), 0), np.float32)
-        return np.concatenate([matched, *(signal.of_side(side, query, rows) for signal in self._signals)], axis=1)
+        told = [signal.of_side(side, query, rows) for signal in self._signals]
+        if side != "pair":
+            return np.concatenate([np.zeros((len(rows), 0), np.float32), *told], axis=1)
+        found, end = self.match.features(query, rows, sum(part.shape[1] for part in told)), len(self.match.names)
+        for part in told:
+            begin, end = end, end + part.shape[1]
+            found[:, begin:end] = part
+        return found
 
     def features_of(self, query: str, documents: Sequence[Mapping[str, object]], base: np.ndarray) -> np.ndarray:
         """Features of a query and documents with any of the fields of a Pin's texts: to the signals, unknown Pins.

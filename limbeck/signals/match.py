@@ -13,6 +13,7 @@ where it is written as two.
 import numba
 import numpy as np
 
+from limbeck import ahead
 from limbeck.signals.terms import Queries, Terms
 
 FIELDS = (
@@ -62,6 +63,7 @@ APART = 1 << 30  # a bit of tokens (terms.py)
 _SLOTS = 256  # that terms fall into, by number; a power of two
 _SIEVE = 2_048  # words of 32 bits: terms that a query asks for are told from most others by the lower bits of number
 _AT_ONCE = 16  # tokens that go through it together
+_AHEAD, _FETCHED = 6, 128  # Pins ahead of the one that is read, and how many of their tokens are asked for
 _ALIKE = np.dtype([("term", np.int32), ("word", np.int32), ("value", np.float32)])  # how alike; no term: −1
 _LOGARITHMS = np.log1p(np.arange(4_096, dtype=np.float32))  # of lengths; longer fields are as long
 
@@ -72,13 +74,14 @@ _QUERY = _LENGTHS + len(FIELDS)
 
 
 def features(
-    queries: Queries, pins: Terms, mean_lengths: np.ndarray, rows: np.ndarray, begins: np.ndarray
+    queries: Queries, pins: Terms, mean_lengths: np.ndarray, rows: np.ndarray, begins: np.ndarray, more: int = 0
 ) -> np.ndarray:
-    """Features of query q and each Pin of `rows[begins[q]:begins[q + 1]]`, float32 (rows, f).
+    """Features of query q and each Pin of `rows[begins[q]:begins[q + 1]]`, float32 (rows, f + more).
 
-    Row −1 is an unknown Pin, without any text. A query without terms has no features: its rows are zeros.
+    Row −1 is an unknown Pin, without any text. A query without terms has no features: its rows are zeros. So are the
+    columns beyond the features, where others may be put.
     """
-    out = np.zeros((len(rows), len(NAMES)), dtype=np.float32)
+    out = np.zeros((len(rows), len(NAMES) + more), dtype=np.float32)
     _features(queries, pins, mean_lengths, np.ascontiguousarray(rows, dtype=np.int64), begins, out)
     return out
 
@@ -86,6 +89,7 @@ def features(
 # All of the kernel is in this file: what Numba keeps on the disk is made anew when this file changes, and only then.
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 _inlined = numba.njit(inline="always", error_model="numpy")  # what runs for each term: a call costs more than its work
+_within = numba.njit(error_model="numpy", nogil=True, forceinline=True)  # for each Pin: a call hands over 60 numbers
 
 
 @_compiled
@@ -107,6 +111,8 @@ def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[n
             rare += words[j].rarity
             unknown += not words[j].known
         for i in range(begins[q], begins[q + 1]):
+            if i + _AHEAD < len(rows) and rows[i + _AHEAD] >= 0:
+                _fetch(tokens, offsets, rows[i + _AHEAD])
             line = out[i]
             line[_QUERY], line[_QUERY + 1], line[_QUERY + 2] = m, rare, unknown / np.float32(m)
             if rows[i] >= 0:
@@ -117,6 +123,14 @@ def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[n
                 _title(words, tokens, bounds, counts, line)
                 _alike(words, asked, counts, alike, hits, last, tokens, bounds[1], best, line)
                 _forget(words, found, counts)
+
+
+@_inlined
+def _fetch(tokens, offsets, row):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Have a Pin's tokens brought near, a few lines of them at most: the rest follows by itself."""
+    begin, end = offsets[row, 0], min(offsets[row, offsets.shape[1] - 1], offsets[row, 0] + _FETCHED)
+    for t in range(begin, end, ahead.LINE // 4):
+        ahead.fetch(tokens.ctypes.data + 4 * t)
 
 
 @_compiled
@@ -166,7 +180,7 @@ def _passes(sieve, token):  # type: ignore[no-untyped-def]  # pragma: no cover -
     return (sieve[(low >> np.uint32(5)) & np.uint32(_SIEVE - 1)] >> (low & np.uint32(31))) & np.uint32(1)
 
 
-@_compiled
+@_within
 def _sieved(sieve, tokens, begin, end, hits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Where tokens stand that the query may ask for, in order; returns how many. Of most stretches no token passes."""
     count, last = 0, max(0, len(tokens) - _AT_ONCE)
@@ -181,7 +195,7 @@ def _sieved(sieve, tokens, begin, end, hits):  # type: ignore[no-untyped-def]  #
     return count
 
 
-@_compiled
+@_within
 def _fields(words, slots, hits, last, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Count terms by field, in `counts` of zeros; phrases. Returns the bits of the fields that have any."""
     m, last_field, found, here, f = np.float32(len(words)), len(bounds) - 1, 0, 0, 0
@@ -206,7 +220,7 @@ def _fields(words, slots, hits, last, tokens, bounds, counts, line):  # type: ig
     return found
 
 
-@_compiled
+@_within
 def _forget(words, fields, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Make the counts of the fields that have any zeros again."""
     for f in range(len(counts)):
@@ -215,7 +229,7 @@ def _forget(words, fields, counts):  # type: ignore[no-untyped-def]  # pragma: n
                 counts[f, j] = 0
 
 
-@_compiled
+@_within
 def _count(words, slots, tokens, hits, from_hit, to_hit, end, counts):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Count each query term of a field, which has one at some of these hits.
 
@@ -262,7 +276,7 @@ def _step(word, token, tokens, after, end):  # type: ignore[no-untyped-def]  # p
     return 0, 0
 
 
-@_compiled
+@_within
 def _summaries(words, counts, fields, bounds, mean_lengths, line):  # type: ignore[no-untyped-def]  # pragma: no cover
     """BM25, share of terms found, and that share weighted by rarity, of the fields that have any, and all; lengths."""
     last_field, rare = len(bounds) - 1, line[_QUERY + 1]
@@ -284,7 +298,7 @@ def _summaries(words, counts, fields, bounds, mean_lengths, line):  # type: igno
         line[at], line[at + 1], line[at + 2] = score, found / np.float32(len(words)), weight / rare
 
 
-@_compiled
+@_within
 def _title(words, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """What is asked of the title but likeness."""
     m, begin, end, at = len(words), bounds[0], bounds[1], _TITLE
@@ -299,7 +313,7 @@ def _title(words, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]
     line[at + 4] = equal
 
 
-@_compiled
+@_within
 def _alike(words, asked, counts, alike, hits, last, tokens, title, best, line):  # type: ignore[no-untyped-def]  # pragma: no cover
     """How alike the closest term of the title, which ends at `title`, is to each query term.
 

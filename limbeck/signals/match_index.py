@@ -54,9 +54,9 @@ class MatchIndex:
         """Row numbers of Pins, int64 (n,); −1 for unknown ones."""
         return self.pins.rows(pin_ids)
 
-    def features(self, query: str, rows: np.ndarray) -> np.ndarray:
-        """Features of one query and many Pins, float32 (n, f), named by `names`."""
-        return features(self._asked(query), self._pins, self._mean_lengths, rows, np.array([0, len(rows)]))
+    def features(self, query: str, rows: np.ndarray, more: int = 0) -> np.ndarray:
+        """Features of one query and many Pins, named by `names`, and zeros behind them: float32 (n, f + more)."""
+        return features(self._asked(query), self._pins, self._mean_lengths, rows, np.array([0, len(rows)]), more)
 
     def pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Features of row-aligned queries and Pins, float32 (n, f)."""

@@ -10,7 +10,6 @@ What is held per Pin is the first numbers of its vector, for the products, and i
 bits: fewer are less memory to gather, and move expected levels a little (docs/student.md).
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,14 @@ from llvmlite import ir
 from numba.extending import intrinsic
 from safetensors.numpy import load_file
 
+from limbeck import ahead
 from limbeck.relevance import softmax
 from limbeck.signals.signal import Side
+from limbeck.student import tiles
 from limbeck.student.shape import WEIGHTS, Shape
 
 ROWS_AT_ONCE = 16_384
+_AHEAD = 4  # Pins ahead of the one that is read
 Bits = Literal[8, 16, 32]
 _MOST = {8: 127.0, 16: float(np.finfo(np.float16).max)}
 _RAISE = np.float32(2.0**112)  # the bits of a float16, moved to where float32 has its own, are the number less 2^112
@@ -66,7 +68,7 @@ class Held(NamedTuple):
 class Asked:
     """What a query contributes: `weights` (k, h) for what is known of each pair, and its own share (h,)."""
 
-    weights: np.ndarray
+    weights: tiles.Right
     share: np.ndarray
 
 
@@ -80,6 +82,7 @@ class Scorer:
         count = len(self.shape.sizes) - 1
         self._weights = [np.ascontiguousarray(stored[f"layers.{i}.weight"].T) for i in range(count)]
         self._biases = [stored[f"layers.{i}.bias"] for i in range(count)]
+        self._later = [tiles.Right.of(weight) for weight in self._weights[1:]]
         self._firsts = np.asarray([begin for _, begin, _ in self.shape.spans], dtype=np.int64)
         d, r = self.shape.vector_size, self.shape.products
         parts = np.split(self._weights[0], np.cumsum([d, d, r, 1, len(self.shape.features)]))
@@ -105,7 +108,7 @@ class Scorer:
         share = query @ self._of_query + self._biases[0] + self._sides["query"].shares(columns[None])[0]
         weights = self._of_pairs.copy()
         weights[: self.shape.products] *= query[: self.shape.products, None]
-        return Asked(weights, share)
+        return Asked(tiles.Right.of(weights), share)
 
     def candidates(self, asked: Asked, held: Held, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Five probabilities of a query and the Pins in these rows of `held`, float32 (n, 5).
@@ -113,13 +116,15 @@ class Scorer:
         `columns` (n, f) are those about the two together. Ascending rows are gathered fastest.
         """
         bits, scale = held.numbers.view(_AS_BITS[held.numbers.itemsize]), held.scale
-        given = np.empty((len(rows), len(asked.weights)), dtype=np.float32)
-        _fill(bits, scale, rows, np.ascontiguousarray(columns), self._sides["pair"], given)
-        hidden = given @ asked.weights
-        _add_share(bits, scale, rows, asked.share, len(self._weights) > 1, hidden)
-        logits = self._rest(hidden)
-        _softmax(logits)
-        return logits
+        depth, width = asked.weights.plain.shape
+        given, found = np.empty((len(rows), depth), np.float32), tiles.room(len(rows), width)
+        _fill(bits, scale, rows, np.ascontiguousarray(columns), self._sides["pair"], asked.share, given, found)
+        tiles.add_product(given, asked.weights, found, len(rows))
+        for right, bias in zip(self._later, self._biases[1:]):
+            hidden, found = found, tiles.room(len(rows), len(bias))
+            found[:, : len(bias)] = bias
+            tiles.add_product(hidden, right, found, len(rows), rectify=True)
+        return softmax(found[: len(rows), : self.shape.sizes[-1]])
 
     def _logits(self, query: np.ndarray, pin: np.ndarray, features: np.ndarray) -> np.ndarray:
         """The plain form: everything for every row."""
@@ -127,15 +132,10 @@ class Scorer:
         standard = np.nan_to_num((features - self._mean) * self._scale)
         missing = np.isnan(features[:, self._firsts])
         given = [query, pin, product, product.mean(axis=1, keepdims=True), standard, missing]
-        hidden = np.concatenate(given, axis=1, dtype=np.float32) @ self._weights[0] + self._biases[0]
-        return self._rest(np.maximum(hidden, 0, out=hidden) if len(self._weights) > 1 else hidden)
-
-    def _rest(self, hidden: np.ndarray) -> np.ndarray:
-        """What follows the first layer."""
-        for weight, bias in itertools.islice(zip(self._weights, self._biases), 1, None):
-            hidden = hidden @ weight
-            _add(hidden, bias, weight is not self._weights[-1])
-        return hidden
+        found = np.concatenate(given, axis=1, dtype=np.float32) @ self._weights[0] + self._biases[0]
+        for weight, bias in zip(self._weights[1:], self._biases[1:]):
+            found = np.maximum(found, 0, out=found) @ weight + bias
+        return found
 
 
 _SIDES: Sequence[Side] = ("pin", "query", "pair")
@@ -173,56 +173,33 @@ _INT32 = ir.IntType(32)
 
 
 @_compiled
-def _fill(bits, scale, rows, columns, pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The first numbers of each Pin's vector; the columns standardised, and a bit for each group that is missing."""
+def _fill(bits, scale, rows, columns, pair, share, given, found):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """What the first layer is given of each pair: the first numbers of the Pin's vector; the columns standardised, and
+    a bit for each group that is missing. And what is found already: the query's share and the Pin's.
+    """
     width = columns.shape[1]
-    products = out.shape[1] - width - len(pair.firsts)
+    products = given.shape[1] - width - len(pair.firsts)
+    own, shared = scale[:products], scale[products:]
+    bytes_of_row = bits.shape[1] * bits.itemsize
     for i in range(len(rows)):
-        row, line, told = bits[rows[i]], out[i], columns[i]
+        if i + _AHEAD < len(rows):
+            begin = bits.ctypes.data + rows[i + _AHEAD] * bytes_of_row
+            for address in range(begin, begin + bytes_of_row, ahead.LINE):
+                ahead.fetch(address)
+        row, line, told = bits[rows[i]], given[i], columns[i]
+        vector, sums = line[:products], found[i]
         for j in range(products):
-            line[j] = _wide(row[j]) * scale[j]
+            vector[j] = _wide(row[j]) * own[j]
+        standard, missing = line[products : products + width], line[products + width :]
         for j in range(width):
             value = (told[j] - pair.mean[j]) * pair.scale[j]
-            line[products + j] = value if value == value else np.float32(0)
+            standard[j] = value if value == value else np.float32(0)
         for g in range(len(pair.firsts)):
             value = told[pair.firsts[g]]
-            line[products + width + g] = np.float32(0) if value == value else np.float32(1)
-
-
-@_compiled
-def _add_share(bits, scale, rows, share, rectify, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Add the query's and each Pin's share; where more layers follow, what is below zero becomes zero."""
-    width = len(share)
-    first = bits.shape[1] - width
-    scale, least = scale[first:], np.float32(0) if rectify else np.float32(-np.inf)
-    for i in range(len(rows)):
-        row, line = bits[rows[i], first:], out[i]
-        for j in range(width):
-            value = line[j] + share[j] + _wide(row[j]) * scale[j]
-            line[j] = least if value < least else value
-
-
-@_compiled
-def _add(out, bias, rectify):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    least = np.float32(0) if rectify else np.float32(-np.inf)
-    for i in range(len(out)):
-        line = out[i]
-        for j in range(len(bias)):
-            value = line[j] + bias[j]
-            line[j] = least if value < least else value
-
-
-@_compiled
-def _softmax(logits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Each row's softmax in its place."""
-    for i in range(len(logits)):
-        line, total = logits[i], np.float32(0)
-        most = line.max()
-        for j in range(len(line)):
-            line[j] = np.exp(line[j] - most)
-            total += line[j]
-        for j in range(len(line)):
-            line[j] /= total
+            missing[g] = np.float32(0) if value == value else np.float32(1)
+        row = row[products:]
+        for j in range(len(share)):
+            sums[j] = share[j] + _wide(row[j]) * shared[j]
 
 
 @intrinsic
