@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from limbeck.errors import IncompleteError, InputError, WorkspaceError
 from limbeck.index.boards import Boards
@@ -311,7 +311,4 @@ class Ranker:
 
     def _answered(self, rows: np.ndarray, distribution: np.ndarray) -> list[Ranked]:
         graded = zip(self._store.shown(rows), *ranked.told(distribution))
-        return [
-            Ranked(**asdict(pin), level=level, expected_level=expected, probabilities=probabilities)
-            for pin, level, expected, probabilities in graded
-        ]
+        return [Ranked(*astuple(pin), *grades) for pin, *grades in graded]
