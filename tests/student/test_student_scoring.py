@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from limbeck.errors import WorkspaceError
 from limbeck.relevance import expected_level
 from limbeck.signals.signal import Group
+from limbeck.student import tiles
 from limbeck.student.model import Head
 from limbeck.student.scoring import Held, Scorer
 from limbeck.student.shape import Shape
@@ -68,7 +69,7 @@ def test_both_forms_give_the_numbers_of_the_trained_head(seed, hidden, products,
     np.testing.assert_allclose(scorer.probabilities(*world(seed, *kind)), expected, atol=1e-5)
     found = arranged(scorer, *world(seed, *kind), rows)
     assert (found.dtype, found.shape) == (np.float32, (len(rows), 5))
-    np.testing.assert_allclose(found, expected[rows], atol=1e-5)
+    np.testing.assert_allclose(found, expected[rows], atol=1e-4 if tiles.available() else 1e-5)
 
 
 @pytest.mark.parametrize(("bits", "apart"), [(16, 2e-3), (8, 5e-2)])
