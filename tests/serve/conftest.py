@@ -9,9 +9,11 @@ from on_a_port import serving
 from served import make_workspace, retrain
 
 from limbeck.index.store import Store
+from limbeck.inference import reader
 from limbeck.serve import app
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
+from limbeck.student.grade import StudentGrader
 from limbeck.workspace import Workspace
 
 
@@ -36,6 +38,14 @@ def store(workspace):
 @pytest.fixture(scope="session")
 def ranker(store):
     return Ranker(store)
+
+
+@pytest.fixture(scope="session")
+def grader(workspace, store):
+    """The student as it grades in bulk, offline: in single precision, as the service, also where bfloat16 is faster."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "bf16", lambda: False)
+        return StudentGrader(workspace.folder("models/student"), store.signals, store.vectors)
 
 
 @pytest.fixture(scope="session")

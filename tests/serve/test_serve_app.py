@@ -15,7 +15,6 @@ from limbeck.serve.cache import Caches
 from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, relevance_scores
 from limbeck.serve.understand import Understood
 from limbeck.settings import Serve
-from limbeck.student.grade import StudentGrader
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 JSON_VALUES = st.recursive(
@@ -109,10 +108,9 @@ def test_no_raw_query_string_is_a_fault(client, raw):
 # -- re-rank --
 
 
-def test_reranking_pins_gives_the_offline_grades(client, workspace, store):
+def test_reranking_pins_gives_the_offline_grades(client, grader):
     pins = [f"pin{i:02d}" for i in range(0, 50, 3)]
     answer = rerank(client, query="oak shelf", documents=[{"id": p} for p in pins]).json()
-    grader = StudentGrader(workspace.folder("models/student"), store.signals, store.vectors)
     offline = grader.grade(pa.table({"query": ["oak shelf"] * len(pins), "pin_id": pins}))
     assert sorted(r["index"] for r in answer["results"]) == list(range(len(pins)))
     for r in answer["results"]:

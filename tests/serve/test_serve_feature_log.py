@@ -18,7 +18,6 @@ from limbeck.serve.ranker import Ranker
 from limbeck.settings import Recipe, Serve, TableMapping
 from limbeck.signals.logged import NAMES, VERSIONS
 from limbeck.sources import mapped
-from limbeck.student.grade import StudentGrader
 
 QUERIES = ("red sofa", "wedding dress", "a cup that nobody has", "oak shelf")
 
@@ -53,7 +52,7 @@ def answered(client, folder_log):
     return found
 
 
-def test_what_was_answered_is_kept_and_offline_grades_are_the_same(following, store, workspace, tmp_path):
+def test_what_was_answered_is_kept_and_offline_grades_are_the_same(following, grader, tmp_path):
     log = FeatureLog(tmp_path / "seen")
     with service(following, log) as client:
         found = answered(client, log)
@@ -64,7 +63,6 @@ def test_what_was_answered_is_kept_and_offline_grades_are_the_same(following, st
     assert kept == {i: [(n, pin) for n, (pin, _) in enumerate(pins, 1)] for i, pins in found.items()}
     online = np.stack([rows.column(name).to_numpy() for name in PROBABILITIES], axis=1)
     np.testing.assert_allclose(online, [p for pins in found.values() for _, p in pins], atol=1e-6)
-    grader = StudentGrader(workspace.folder("models/student"), store.signals, store.vectors)
     np.testing.assert_allclose(grader.grade(rows), online, atol=1e-6)
 
 

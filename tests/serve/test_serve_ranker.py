@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from limbeck.relevance import expected_level
 from limbeck.serve.ranker import Ranker, UnknownPins
-from limbeck.student.grade import StudentGrader
 
 QUERIES = ("red sofa", "oak shelf for the living room", "wedding dress", "テーブル", "zzz qqq")
 
@@ -22,11 +21,6 @@ class FixedRetriever:
     def retrieve(self, query, k):
         self.asked = k
         return self.rows[:k]
-
-
-@pytest.fixture(scope="module")
-def grader(workspace, store):
-    return StudentGrader(workspace.folder("models/student"), store.signals, store.vectors)
 
 
 @pytest.mark.parametrize("query", QUERIES)
