@@ -33,6 +33,7 @@ LEAVES = {
     "calibration",
     "listening",
     "lookup",
+    "ahead",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
