@@ -277,7 +277,7 @@ def curricula(recipe: Recipe, ws: Workspace) -> dict[str, pa.Table]:
 
 def reader(recipe: Recipe, ws: Workspace) -> Remembered:
     """Untuned vectors of queries, each text read once; the backbone is loaded when it is first needed."""
-    encoder = functools.cache(lambda: encode.Encoder.untuned(adapted(recipe, ws).student))
+    encoder = functools.cache(lambda: encode.Encoder.untuned(adapted(recipe, ws).student, exact=True))
     return Remembered(lambda texts: encoder().read(texts, "queries"), READINGS)
 
 

@@ -35,15 +35,16 @@ Batches = Iterator[tuple[np.ndarray, torch.Tensor]]  # row numbers and their sta
 class Reader:
     """Reads with the first two modules (Transformer, Pooling) of a `CrossEncoder` or `SentenceTransformer`.
 
-    The transformer's weights are turned to bfloat16 where that is fast. What is read does not depend on the order of
-    the rows; how it is rounded may depend, in the last digits, on the rows beside it.
+    The transformer's weights are turned to bfloat16 where that is fast, unless what is read has to be `exact`. What is
+    read does not depend on the order of the rows; how it is rounded may depend, in the last digits, on the rows beside
+    it.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, exact: bool = False) -> None:
         keep_memory()
         self._model = model.eval()
         self._transformer, self._pooling = model[0], model[1]
-        if bf16():
+        if bf16() and not exact:
             self._transformer.to(torch.bfloat16)
         inner, pooling = self._transformer.model, self._pooling.pooling_mode
         on_cpu = model.device.type == "cpu"

@@ -20,23 +20,27 @@ from limbeck.student.vectors import Vectors, lists
 
 
 class Encoder:
-    """Runs the modules of a tower over many texts. The modules after pooling run in float32."""
+    """Runs the modules of a tower over many texts. The modules after pooling run in float32.
 
-    def __init__(self, tower: SentenceTransformer, modules: Sequence[nn.Module]) -> None:
-        self._device, self._reader, self._after = tower.device, Reader(tower), list(modules)[2:]
+    Pins are many and long, and each is read once for all: that may be in bfloat16. A query is read again whenever
+    somebody searches, by the service in float32, and so it is everywhere: `exact`.
+    """
+
+    def __init__(self, tower: SentenceTransformer, modules: Sequence[nn.Module], exact: bool = False) -> None:
+        self._device, self._reader, self._after = tower.device, Reader(tower, exact), list(modules)[2:]
         self.tokens = self._reader.tokens
 
     @classmethod
-    def of_student(cls, folder: Path) -> "Encoder":
+    def of_student(cls, folder: Path, exact: bool = False) -> "Encoder":
         """A trained student's whole tower."""
         tower = load_tower(folder)
-        return cls(tower, list(tower))
+        return cls(tower, list(tower), exact)
 
     @classmethod
-    def untuned(cls, settings: Student) -> "Encoder":
+    def untuned(cls, settings: Student, exact: bool = False) -> "Encoder":
         """The backbone as it comes: Transformer and pooling, no projection."""
         tower = create_tower(settings, seed=0)
-        return cls(tower, [tower[0], tower[1]])
+        return cls(tower, [tower[0], tower[1]], exact)
 
     def encode(self, texts: Sequence[str], what: str = "embedding") -> np.ndarray:
         """Vectors of the texts, float32 (n, d), in their order."""

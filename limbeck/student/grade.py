@@ -71,7 +71,7 @@ class Student:
 def _in_pytorch(folder: Path) -> Tower:
     from limbeck.student.encode import Encoder
 
-    return Encoder.of_student(folder)
+    return Encoder.of_student(folder, exact=True)
 
 
 class StudentGrader:

@@ -9,7 +9,6 @@ from starlette.testclient import TestClient
 
 from limbeck import assembly, recipe_file
 from limbeck.index.store import Store
-from limbeck.inference import reader
 from limbeck.live import store as live_store
 from limbeck.live.journal import Journal
 from limbeck.serve import app
@@ -69,7 +68,6 @@ def test_the_next_run_learns_from_what_the_service_saw(home, copy, monkeypatch):
     assert [e["pairs"] for e in ended.events if e["event"] == "logged"] == [log.num_rows]
 
     recipe = recipe_file.read(path)
-    monkeypatch.setattr(reader, "bf16", lambda: False)  # as the service reads, also where bfloat16 is faster
     read = assembly.reader(recipe, ws)
     learnt = list(assembly.curricula(recipe, ws).values())
     taken, computed = assembly.features(ws, read, learnt), joined.open(ws, read)

@@ -9,7 +9,6 @@ from on_a_port import serving
 from served import make_workspace, retrain
 
 from limbeck.index.store import Store
-from limbeck.inference import reader
 from limbeck.serve import app
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
@@ -42,10 +41,8 @@ def ranker(store):
 
 @pytest.fixture(scope="session")
 def grader(workspace, store):
-    """The student as it grades in bulk, offline: in single precision, as the service, also where bfloat16 is faster."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "bf16", lambda: False)
-        return StudentGrader(workspace.folder("models/student"), store.signals, store.vectors)
+    """The student as it grades in bulk, offline."""
+    return StudentGrader(workspace.folder("models/student"), store.signals, store.vectors)
 
 
 @pytest.fixture(scope="session")
