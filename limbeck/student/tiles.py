@@ -101,15 +101,6 @@ def _emit(builder, name, tiles, address=None, row=None):  # type: ignore[no-unty
     builder.call(called, [ir.Constant(_BYTE, tile) for tile in tiles] + given)
 
 
-def _results(builder, name, address, row):  # type: ignore[no-untyped-def]
-    """Read or write the four results, 32 rows of 32 numbers."""
-    for half in (0, 1):
-        for column in (0, 1):
-            place = builder.add(address, ir.Constant(_LONG, _LINE * column))
-            _emit(builder, name, (2 * half + column,), place, row)
-        address = builder.add(address, builder.mul(row, ir.Constant(_LONG, _ROWS)))
-
-
 @intrinsic
 def _begin(typing, shapes):  # type: ignore[no-untyped-def]
     """Have tiles, of these shapes."""
@@ -132,26 +123,26 @@ def _end(typing):  # type: ignore[no-untyped-def]
     return types.void(), generate
 
 
-@intrinsic
-def _load(typing, out, row):  # type: ignore[no-untyped-def]
-    """Begin the results with what is there."""
+def _moving(name):  # type: ignore[no-untyped-def]
+    """Reads or writes the four results, 32 rows of 32 numbers: at an address, a row of which has so many bytes."""
 
-    def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        _results(builder, "tileloadd64", *given)
-        return context.get_dummy_value()
+    @intrinsic
+    def move(typing, address, row):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
+            address, row = given
+            for half in (0, 1):
+                for column in (0, 1):
+                    place = builder.add(address, ir.Constant(_LONG, _LINE * column))
+                    _emit(builder, name, (2 * half + column,), place, row)
+                address = builder.add(address, builder.mul(row, ir.Constant(_LONG, _ROWS)))
+            return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), generate
+        return types.void(types.int64, types.int64), generate
+
+    return move
 
 
-@intrinsic
-def _store(typing, out, row):  # type: ignore[no-untyped-def]
-    """Write the results."""
-
-    def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        _results(builder, "tilestored64", *given)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), generate
+_load, _store = _moving("tileloadd64"), _moving("tilestored64")
 
 
 @intrinsic
