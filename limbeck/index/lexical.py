@@ -8,9 +8,11 @@ the same bytes for the same Pins, and are opened without writing to their folder
 import hashlib
 import json
 import re
+import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,11 +43,7 @@ class Lexical:
     """An open index. Threads may share it."""
 
     def __init__(self, folder: Path) -> None:
-        # Tantivy puts a lock file beside what it opens: it is shown the index through links from another folder, which
-        # is not needed once everything is open.
-        with tempfile.TemporaryDirectory(prefix="lexical-") as view:
-            for file in folder.iterdir():
-                Path(view, file.name).symlink_to(file.resolve())
+        with _view(folder) as view:
             index = tantivy.Index.open(view)
             index.config_reader("manual")
             self._schema, self._searcher = index.schema, index.searcher()
@@ -90,17 +88,7 @@ def open(folder: Path) -> Lexical:
 
 def build(pin_texts: Iterable[pa.Table], out: Path) -> None:
     """Index the shards of `pin_texts` into the empty folder `out`."""
-    index = tantivy.Index(_schema(), str(out), reuse=False, sort_by_field="pin_id")
-    index.register_tokenizer("words", _ANALYZER)
-    writer = index.writer(_MEMORY, num_threads=1)  # with more, what lies in which segment is up to chance
-    pin_ids: list[str] = []
-    for shard in pin_texts:
-        for batch in shard.to_batches(max_chunksize=1_024):
-            for pin in batch.to_pylist():
-                writer.add_document(_document(pin, len(pin_ids)))
-                pin_ids.append(pin["pin_id"])
-    writer.commit()
-    writer.wait_merging_threads()
+    pin_ids = _write(pin_texts, out)
     columns.save(pa.table({"pin_id": pa.array(pin_ids, pa.string())}), out / _PIN_IDS)
     _name_by_content(out)
 
@@ -124,6 +112,37 @@ def query_terms(query: str) -> list[str]:
 def field_terms(value: Any) -> list[str]:
     """The terms of what a Pin says in a field: nothing, a text, or a list of them."""
     return list(_ANALYZER.analyze(_said(value)))
+
+
+@contextmanager
+def _view(folder: Path) -> Iterator[str]:
+    """A folder of links to an index, not needed once all is open: Tantivy puts a lock file beside what it opens."""
+    view = tempfile.mkdtemp(prefix="lexical-")
+    try:
+        for file in folder.iterdir():
+            Path(view, file.name).symlink_to(file.resolve())
+        yield view
+    finally:
+        try:
+            shutil.rmtree(view)
+        except OSError:  # Tantivy's watcher, a thread that locks what was opened once, has just put its lock there
+            shutil.rmtree(view)
+
+
+def _write(pin_texts: Iterable[pa.Table], out: Path) -> list[str]:
+    """Tantivy's own files, and the ids by row. The index is closed on return: an open one still locks its folder."""
+    index = tantivy.Index(_schema(), str(out), reuse=False, sort_by_field="pin_id")
+    index.register_tokenizer("words", _ANALYZER)
+    writer = index.writer(_MEMORY, num_threads=1)  # with more, what lies in which segment is up to chance
+    pin_ids: list[str] = []
+    for shard in pin_texts:
+        for batch in shard.to_batches(max_chunksize=1_024):
+            for pin in batch.to_pylist():
+                writer.add_document(_document(pin, len(pin_ids)))
+                pin_ids.append(pin["pin_id"])
+    writer.commit()
+    writer.wait_merging_threads()
+    return pin_ids
 
 
 def _said(value: Any) -> str:

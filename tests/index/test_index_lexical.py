@@ -1,7 +1,9 @@
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -148,6 +150,26 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
         assert bytes_of(folder) == before
     finally:
         folder.chmod(0o755)
+
+
+def test_opening_leaves_nothing_behind_though_a_lock_appears_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tantivy's watcher, a thread, locks an index that was just opened, seldom while its links are being removed."""
+    folder, views = built(tmp_path / "i", WORLD), tmp_path / "views"
+    views.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(views))
+    rmdir, late = os.rmdir, iter([True])
+
+    def with_a_late_lock(path: str, *, dir_fd: int | None = None) -> None:
+        if next(late, False):
+            next(views.iterdir()).joinpath(".tantivy-meta.lock").touch()
+        rmdir(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", with_a_late_lock)
+    assert found(lexical.open(folder), "timber") == ["linked"]
+    assert not list(views.iterdir())
+    assert not list(late)
 
 
 def test_an_index_may_move_and_be_opened_by_another_process(tmp_path: Path) -> None:
