@@ -25,7 +25,7 @@ from limbeck.records import MICROSECONDS_PER_DAY, PROBABILITIES
 from limbeck.relevance import Split
 from limbeck.remembered import Remembered
 from limbeck.settings import Captions, Recipe
-from limbeck.signals import engagement, interests, joined, logged, match, pin_content, pinsage_training
+from limbeck.signals import engagement, interests_training, joined, logged, match, pin_content, pinsage_training
 from limbeck.signals import searchsage as sage
 from limbeck.signals.signal import Read
 from limbeck.student import encode
@@ -203,9 +203,9 @@ def classes(recipe: Recipe, ws: Workspace, read: Read, out: Path) -> None:
     """Interests, from what the user's table says, and the log of training queries."""
     pins, evidence = (
         encode.Vectors(ws.table("encoder_vectors")),
-        interests.Evidence(ws.table("interests"), _engaged(ws)),
+        interests_training.Evidence(ws.table("interests"), _engaged(ws)),
     )
-    summary = interests.build(evidence, pins.pin_ids, pins.matrix, read, recipe.seed, out)
+    summary = interests_training.build(evidence, pins.pin_ids, pins.matrix, read, recipe.seed, out)
     say("interests", f"  {summary.wording}", source=summary.source, accuracy=msgspec.to_builtins(summary.accuracy))
     if recipe.student.tune == "all":
         encode.save_untuned(adapted(recipe, ws).student, out)

@@ -92,7 +92,7 @@ def open(folder: Path, name: str) -> Lookup:
     return Lookup(batch.column(0), slots)
 
 
-_EMPTY = pa.record_batch([pa.array([], pa.string())], [_COLUMN])
+_EMPTY = pa.record_batch([pa.nulls(0, pa.string())], [_COLUMN])
 
 
 def table(texts: pa.Array) -> np.ndarray:

@@ -9,8 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
-import jinja2
-
 from limbeck import templates
 from limbeck.index.boards import Board
 from limbeck.relevance import LEVEL_NAMES, LEVELS
@@ -145,7 +143,8 @@ def render(view: View, has_picture: HasPicture = lambda image: False) -> str:
     def picture(image: str | None) -> str | None:
         return f"/images/{quote(image)}" if image and has_picture(image) else None
 
-    return _TEMPLATES[type(view)].render(view=view, picture=picture)
+    # Compiled when the first such page is asked for: a service that only answers programs starts without.
+    return _ENVIRONMENT.get_template(_TEMPLATES[type(view)]).render(view=view, picture=picture)
 
 
 def site(link: str | None) -> str | None:
@@ -203,11 +202,11 @@ _ENVIRONMENT.globals.update(
     style=_STYLE,
     script=_SCRIPT,
 )
-_TEMPLATES: Mapping[type[View], jinja2.Template] = {
-    View: _ENVIRONMENT.get_template("frame.html"),
-    SearchView: _ENVIRONMENT.get_template("search.html"),
-    PinView: _ENVIRONMENT.get_template("pin.html"),
-    PanelView: _ENVIRONMENT.get_template("panel.html"),
-    BoardView: _ENVIRONMENT.get_template("board.html"),
-    CompareView: _ENVIRONMENT.get_template("compare.html"),
+_TEMPLATES: Mapping[type[View], str] = {
+    View: "frame.html",
+    SearchView: "search.html",
+    PinView: "pin.html",
+    PanelView: "panel.html",
+    BoardView: "board.html",
+    CompareView: "compare.html",
 }

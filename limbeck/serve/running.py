@@ -15,7 +15,7 @@ from limbeck.errors import InputError
 from limbeck.index.store import Store
 from limbeck.live import store as live_store
 from limbeck.live.journal import Journal
-from limbeck.serve import engines, gathered, observed, pins, workers
+from limbeck.serve import engines, gathered, lean, observed, pins, workers
 from limbeck.serve.app import Kept, create
 from limbeck.serve.cache import Caches, Memories, Shared
 from limbeck.serve.compare import MEANT, Judgments
@@ -37,6 +37,7 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
     The rankers of the workspaces `beside` it are there for people who compare.
     """
     observed.key(settings)  # refused before anything is loaded
+    lean.start()
     if settings.workers < 1:
         raise InputError(f"serve.workers is {settings.workers}", remedy="At least one has to answer")
     if settings.affinity and not hasattr(os, "sched_setaffinity"):

@@ -16,6 +16,7 @@ from limbeck.captions.loading import Loaded, Loader
 from limbeck.captions.reading import Reader, is_url
 from limbeck.captions.shards import PictureShards
 from limbeck.settings import Visual
+from limbeck.signals.visual import seen
 
 
 class Seeing(Protocol):
@@ -58,10 +59,3 @@ class Embedder(PictureShards[np.ndarray]):
             "skipped": picture.skipped,
             "refetch": self._refetch if is_url(picture.image) else None,
         }
-
-
-def seen(table: pa.Table) -> tuple[np.ndarray, pa.Table]:
-    """The vectors (n, d) of the pictures of a table of image vectors that were not skipped, and their rows."""
-    rows = table.filter(pc.is_null(table.column("skipped")))
-    flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(rows.num_rows, -1) if rows.num_rows else np.zeros((0, 0), np.float32), rows

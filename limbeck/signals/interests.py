@@ -1,8 +1,7 @@
 """What Pins and queries are about, and whether they are for shopping: classes, told by a small model where nobody did.
 
-The classes are those of a taxonomy table, else clusters of what the Pins say. A query that the table does not name
-teaches the model by the classes of the Pins that people acted on for it. Whether something is for shopping is known
-from the table alone, and left out without it.
+The classes are those of a taxonomy table, else clusters of what the Pins say. Whether something is for shopping is
+known from the table alone, and left out without it.
 """
 
 import copy
@@ -11,43 +10,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from safetensors.numpy import load_file, save_file
-from scipy.sparse import csr_array
 
 from limbeck.relevance import normalise_query
-from limbeck.signals import classes, classifier, taxonomy
+from limbeck.signals import classes
 from limbeck.signals.aligned import Aligned, places
 from limbeck.signals.classes import Classes
 from limbeck.signals.classifier import ROWS_AT_ONCE, Accuracy, Classifier
 from limbeck.signals.sage import QUERIES
 from limbeck.signals.signal import Group, Read, Side, Signal
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 VERSION = 1  # raise it when the same tables are to give other classes
 LIKELY = 0.5  # share from which a query is said to be about something
 SIZE = 16  # columns that say what something is about
-MOST_QUERIES = 20_000  # of the log, that are learnt from
-COLUMNS = ("interest", "shopping")  # of the table
 SUMMARY, WEIGHTS = "interests.json", "models.safetensors"
 PINS = "pins.arrow"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of classes: the table of interests, and the pairs that people acted on (query, pin_id, weight)."""
-
-    told: pa.Table
-    engaged: pa.Table
-
-    def queries(self, seed: int) -> tuple[list[str], list[str]]:
-        """The queries of the table, and after those some of the others, in their normal form."""
-        named = {normalise_query(query) for query in self.told.column("query").drop_null().to_pylist()}
-        others = sorted(set(self.engaged.column("query").to_pylist()) - named)
-        kept = np.random.default_rng(seed).permutation(len(others))[:MOST_QUERIES]
-        return sorted(named), [*sorted(named), *(others[i] for i in np.sort(kept))]
 
 
 @dataclass(frozen=True)
@@ -80,7 +65,7 @@ class Models:
     shopping: Classifier | None
     places: np.ndarray
 
-    def classes(self, base: np.ndarray, told: Mapping[str, csr_array] = MappingProxyType({})) -> Classes:
+    def classes(self, base: np.ndarray, told: "Mapping[str, csr_array]" = MappingProxyType({})) -> Classes:
         """The likeliest classes of texts: as `told` (n, k) by column, else by their untuned vectors (n, d)."""
         parts = []
         for begin in range(0, max(len(base), 1), ROWS_AT_ONCE):
@@ -202,41 +187,3 @@ def aligned(folder: Path, pins: pa.Array) -> Aligned:
     """The classes of these Pins in what `build` wrote."""
     known, found = classes.load(folder / PINS)
     return vars(found.take(places(pins, known)))
-
-
-def build(evidence: Evidence, pin_ids: Sequence[str], base: np.ndarray, read: Read, seed: int, out: Path) -> Summary:
-    """Learn classes; write models, and the classes of all Pins and of the table's queries, into `out`.
-
-    `base` (pins, d) are the Pins' untuned vectors. The same seed and tables give the same bytes.
-    """
-    named, asked = evidence.queries(seed)
-    vectors = read(asked) if asked else np.zeros((0, base.shape[1]), np.float32)
-    told = {column: taxonomy.told(evidence.told, column, pin_ids, asked) for column in COLUMNS}
-    told = {column: known for column, known in told.items() if known.pins.nnz + known.queries.nnz}
-    known = {"interest": taxonomy.clusters(base, len(asked), seed)} | told
-    models, accuracy = {}, {}
-    for column, by in known.items():
-        by = taxonomy.acted(by, evidence.engaged, pin_ids, asked)
-        models[column], accuracy[column] = classifier.learn(
-            {"pins": (base, by.pins), "queries": (vectors, by.queries)}, seed
-        )
-    learnt = Models(models["interest"], models.get("shopping"), _places(models["interest"].weight))
-    learnt.save(out)
-    learnt.classes(base, {c: k.pins for c, k in told.items()}).save(pin_ids, out / PINS)
-    first = slice(len(named))
-    learnt.classes(vectors[first], {c: k.queries[first] for c, k in told.items()}).save(named, out / "queries.arrow")
-    summary = Summary("table" if "interest" in told else "clusters", known["interest"].names, accuracy)
-    (out / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-    return summary
-
-
-def _places(weight: np.ndarray) -> np.ndarray:
-    """Where classes lie by their weights (k, d): each on an axis of its own; where there are many, alike ones together.
-
-    Then these are the first principal components of the weights, the longest of length one.
-    """
-    if len(weight) <= SIZE:
-        return np.eye(len(weight), dtype=np.float32)
-    left, spread, _ = np.linalg.svd(weight - weight.mean(axis=0), full_matrices=False)
-    left *= np.sign(left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])])  # their signs are arbitrary
-    return np.ascontiguousarray(left[:, :SIZE] * (spread[:SIZE] / max(spread[0], 1e-12)), dtype=np.float32)

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 import pyarrow.feather as feather
 
 from limbeck.signals.aligned import Aligned, places
-from limbeck.signals.image_vectors import seen
 from limbeck.signals.signal import Group, Read, Side, Signal
 
 VERSION = 1  # raise it when the same image vectors are to give other columns
@@ -81,6 +80,13 @@ def build(image_vectors: pa.Table, pins: pa.Table, seed: int, out: Path) -> None
     feather.write_feather(pa.table({"pin_id": pins.column("pin_id"), "picture": picture}), out / PINS)
     np.save(out / "columns.npy", compressed(vectors, seed), allow_pickle=False)
     np.save(out / "vectors.npy", vectors.astype(np.float16), allow_pickle=False)
+
+
+def seen(table: pa.Table) -> tuple[np.ndarray, pa.Table]:
+    """The vectors (n, d) of the pictures of a table of image vectors that were not skipped, and their rows."""
+    rows = table.filter(pc.is_null(table.column("skipped")))
+    flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(rows.num_rows, -1) if rows.num_rows else np.zeros((0, 0), np.float32), rows
 
 
 def compressed(vectors: np.ndarray, seed: int) -> np.ndarray:

@@ -10,8 +10,10 @@ from scipy.sparse import csr_array
 from sides import assert_sides_agree
 
 from limbeck.records import empty, schema
-from limbeck.signals import classifier, interests, taxonomy
-from limbeck.signals.interests import Evidence, Interests
+from limbeck.signals import classifier_training, interests, interests_training, taxonomy
+from limbeck.signals.classifier import Accuracy
+from limbeck.signals.interests import Interests
+from limbeck.signals.interests_training import Evidence
 from limbeck.signals.searchsage import NOBODY
 
 KINDS, DIMENSIONS = 4, 16
@@ -49,7 +51,7 @@ def of_pins(count, shopping=None):
 def few_steps():
     """A few texts are learnt in fewer steps than many are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "STEPS", 150)
+        patch.setattr(classifier_training, "STEPS", 150)
         yield
 
 
@@ -60,7 +62,7 @@ def build(tmp_path_factory):
 
     def built(told=NOTHING, acted=NOBODY, seed=0, pins=PIN_IDS):
         out = tmp_path_factory.mktemp("interests")
-        summary = interests.build(Evidence(told, acted), pins, texts(len(pins)), read, seed, out)
+        summary = interests_training.build(Evidence(told, acted), pins, texts(len(pins)), read, seed, out)
         return Interests(out, interests.aligned(out, pa.array([*pins, "later"])), read), summary, out
 
     return built
@@ -124,7 +126,7 @@ def test_clusters_are_of_one_kind_each_and_the_seed_decides():
 def test_it_learns_shares_not_only_the_largest_one():
     base = np.eye(2, 8, dtype=np.float32)
     wanted = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
-    model = classifier.fit(np.repeat(base, 30, axis=0), csr_array(np.repeat(wanted, 30, axis=0)), 0)
+    model = classifier_training.fit(np.repeat(base, 30, axis=0), csr_array(np.repeat(wanted, 30, axis=0)), 0)
     np.testing.assert_allclose(model.probabilities(5 * base), wanted, atol=0.03)
     assert np.isnan(model.probabilities(np.full((1, 8), np.nan, np.float32))).all()
 
@@ -133,7 +135,7 @@ def test_its_accuracy_is_of_texts_it_has_not_learnt_from():
     base, random = texts(400), np.random.default_rng(0)
     honest = csr_array(np.eye(KINDS)[np.arange(400) % KINDS])
     nonsense = csr_array(np.eye(KINDS)[random.integers(KINDS, size=400)])
-    told, guessed = (classifier.learn({"pins": (base, known)}, 0)[1]["pins"] for known in (honest, nonsense))
+    told, guessed = (classifier_training.learn({"pins": (base, known)}, 0)[1]["pins"] for known in (honest, nonsense))
     assert 20 < told.held_out < 60
     assert told.right == 1
     assert guessed.right < 0.5
@@ -141,8 +143,8 @@ def test_its_accuracy_is_of_texts_it_has_not_learnt_from():
 
 
 def test_nothing_held_out_is_no_accuracy():
-    model, accuracy = classifier.learn({"pins": (texts(1), csr_array(np.eye(1, 2)))}, 0)
-    assert accuracy["pins"] == classifier.Accuracy(0, None, None)
+    model, accuracy = classifier_training.learn({"pins": (texts(1), csr_array(np.eye(1, 2)))}, 0)
+    assert accuracy["pins"] == Accuracy(0, None, None)
     assert model.probabilities(texts(3)).shape == (3, 2)
 
 
@@ -232,7 +234,7 @@ def test_shopping_of_queries_is_learnt_from_what_people_acted_on(build):
 def test_of_many_classes_alike_ones_lie_together(build):
     kind = np.arange(40) // 10
     weight = np.eye(30)[kind] + np.random.default_rng(0).normal(0, 0.05, (40, 30))
-    places = interests._places(weight)
+    places = interests_training._places(weight)
     assert places.shape == (40, interests.SIZE)
     apart = np.linalg.norm(places[:, None] - places, axis=2)
     assert apart[kind[:, None] == kind].max() < 0.5 * apart[kind[:, None] != kind].min()

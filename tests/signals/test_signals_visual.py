@@ -19,8 +19,8 @@ from limbeck.records import conform, empty, schema
 from limbeck.settings import Recipe, TableMapping
 from limbeck.settings import Visual as Settings
 from limbeck.signals import clip, joined, visual
-from limbeck.signals.image_vectors import Embedder, seen
-from limbeck.signals.visual import Visual
+from limbeck.signals.image_vectors import Embedder
+from limbeck.signals.visual import Visual, seen
 from limbeck.workspace import Made, Workspace
 
 FEW = Settings(batch_size=2, pictures_per_shard=3, edge=64)
