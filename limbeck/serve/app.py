@@ -1,4 +1,4 @@
-"""The service over HTTP: a thin skin on `ranker.py`. The model works in a thread, so that the event loop stays free.
+"""The service over HTTP: a thin skin on `ranker.py`. What takes the model long works in a thread beside the event loop.
 
 GET /search?q=&k=&language=&country=    POST /v1/rerank, /v2/rerank, /rerank    POST /v1/embeddings
 GET /similar?pin_id=&k=    POST /v1/pins    GET /v1/pins/…    GET /images/…    GET /openapi.json
@@ -79,6 +79,8 @@ class Service:
     ) -> None:
         self._versions, self._settings, self._images, self._metrics = versions, settings, images, metrics
         self._queue, self._log = Queue(settings.waiting), kept.log
+        # An engine outside is waited for, while others can be served.
+        self._retrieving = self._queue.brief if settings.retriever == "embedded" else self._queue.work
         self._writer = Writer(kept.journal, versions.catch_up, self._queue.due, settings.waiting)
         self.site = Site(versions, settings.candidates, images, self._queue.work, self._search, judgments)
         metrics.watch(self._gauges, self._cached, lambda: versions.ranker.model)
@@ -112,7 +114,7 @@ class Service:
         """`GET /similar`."""
         asked, ranker = read_similar(dict(request.query_params), self._settings.candidates), self._versions.ranker
         k = asked.k or min(self._settings.results, self._settings.candidates)
-        found = await self._queue.work(ranker.similar, asked.pin_id, k)
+        found = await self._retrieving(ranker.similar, asked.pin_id, k)
         return http.answer(SimilarAnswer(asked.pin_id, ranker.model, found))
 
     async def change_pins(self, request: Request) -> Response:
@@ -169,7 +171,9 @@ class Service:
     async def _reranked_pins(self, request: Request, asked: RerankPins) -> Response:
         ids, ranker = [pin.id for pin in asked.documents], self._versions.ranker
         seen: list[Graded] = []
-        order, grades = await self._queue.work(self._watched(ranker, seen).rerank_places, asked.query, ids, asked.top_n)
+        order, grades = await self._queue.brief(
+            self._watched(ranker, seen).rerank_places, asked.query, ids, asked.top_n
+        )
         if seen:
             self._logged(request, (asked.query, None, None), ranker, seen, [ids[place] for place in order.tolist()])
         return http.answer(RerankedPins(str(uuid.uuid4()), ranker.model, written.results(order, grades)))
@@ -197,7 +201,7 @@ class Service:
         candidates, ranker = self._settings.candidates, self._versions.ranker
         k, budget = asked.k or min(self._settings.results, candidates), Budget(self._settings.seconds or None)
         seen: list[Graded] = []
-        found: list[Ranked] = await self._queue.work(
+        found: list[Ranked] = await self._retrieving(
             self._watched(ranker, seen).search, asked.q, k, candidates, asked.language, asked.country, budget
         )
         if budget.graded:

@@ -1,5 +1,6 @@
 """One request at a time works with the model; some may wait for it, and the others are sent away at once."""
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ AT_ONCE = 32  # texts that the model reads before it is another request's turn
 
 
 class Queue:
-    """Work in a thread, one call after the other. Beyond `longest` waiting calls, `Refused` with 429.
+    """One call after the other. Beyond `longest` waiting calls, `Refused` with 429.
 
     Turning a request away costs microseconds, so that an overloaded service still answers as many as it can, each
     within the time that `longest` others take.
@@ -33,14 +34,22 @@ class Queue:
         return self._one_at_a_time.statistics().tasks_waiting
 
     async def work(self, call: Callable[..., T], *arguments: Any) -> T:
-        """The call's answer, once those before it have theirs."""
-        waiting = self.waiting
-        if waiting >= self._longest:
-            seconds = max(1, math.ceil(self._pace.of(waiting + 1)))
-            raise Refused(
-                429, f"{waiting} requests are waiting already", "Try again later", {"Retry-After": str(seconds)}
-            )
-        return await anyio.to_thread.run_sync(self._timed, call, *arguments, limiter=self._one_at_a_time)
+        """The call's answer, once those before it have theirs. It works in a thread, while requests come in."""
+        self._admit()
+        return await self.due(call, *arguments)
+
+    async def brief(self, call: Callable[..., T], *arguments: Any) -> T:
+        """The same for a call of milliseconds, in the event loop: handing it over and back would take as long as HTTP.
+
+        What came in meanwhile joins those who wait before the next one is at work.
+        """
+        self._admit()
+        turn = object()
+        await self._one_at_a_time.acquire_on_behalf_of(turn)
+        try:
+            return self._timed(call, *arguments)
+        finally:
+            asyncio.get_running_loop().call_soon(self._one_at_a_time.release_on_behalf_of, turn)
 
     async def in_turns(self, call: Callable[[Sequence[Item]], T], items: Sequence[Item], most: int) -> list[T]:
         """The call's answers for at most so many items at a time: others have their turn in between.
@@ -54,6 +63,14 @@ class Queue:
     async def due(self, call: Callable[..., T], *arguments: Any) -> T:
         """As `work`, for what may not be refused any more."""
         return await anyio.to_thread.run_sync(self._timed, call, *arguments, limiter=self._one_at_a_time)
+
+    def _admit(self) -> None:
+        waiting = self.waiting
+        if waiting >= self._longest:
+            seconds = max(1, math.ceil(self._pace.of(waiting + 1)))
+            raise Refused(
+                429, f"{waiting} requests are waiting already", "Try again later", {"Retry-After": str(seconds)}
+            )
 
     def _timed(self, call: Callable[..., T], *arguments: Any) -> T:
         begun = time.perf_counter()

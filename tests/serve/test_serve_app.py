@@ -1,8 +1,11 @@
+import contextlib
 import json
 import string
 import threading
 import time
+from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from fixed import Fixed
@@ -306,7 +309,7 @@ class Plain:
 
 
 class Slow(Plain):
-    """A ranker whose searches wait until they may go on."""
+    """A ranker whose texts wait until they may go on, and whose searches take a while."""
 
     model, caches = "student-slow", Caches()
 
@@ -317,24 +320,47 @@ class Slow(Plain):
     def __len__(self):
         return 1
 
+    def grade_documents(self, query, documents):
+        with self._work():
+            self.begun.set()
+            assert self.go_on.wait(300)
+        return np.full((len(documents), 5), 0.2, np.float32)
+
     def search(self, *asked):
-        self.together += 1
-        self.most_together = max(self.most_together, self.together)
-        self.begun.set()
-        assert self.go_on.wait(300)
-        self.together -= 1
+        with self._work():
+            time.sleep(0.02)
         return []
 
+    @contextlib.contextmanager
+    def _work(self):
+        self.together += 1
+        self.most_together = max(self.most_together, self.together)
+        yield
+        self.together -= 1
 
-def test_the_service_answers_while_the_model_works_and_the_model_works_once_at_a_time():
+
+@contextlib.contextmanager
+def at_work(client, slow):
+    """Texts are being read meanwhile; afterwards, they are answered."""
+    answers = []
+    body = {"query": "a", "documents": ["text"]}
+    reading = threading.Thread(target=lambda: answers.append(client.post("/v1/rerank", json=body)))
+    reading.start()
+    assert slow.begun.wait(300)
+    yield
+    slow.go_on.set()
+    reading.join(300)
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_the_service_answers_while_the_model_reads_and_the_model_works_once_at_a_time():
     slow = Slow()
     with TestClient(app.create(Fixed(slow), Serve())) as client:
         searches = [threading.Thread(target=client.get, args=("/search?q=a",)) for _ in range(3)]
-        for search in searches:
-            search.start()
-        assert slow.begun.wait(300)
-        assert client.get("/healthz").status_code == 200
-        slow.go_on.set()
+        with at_work(client, slow):
+            for search in searches:
+                search.start()
+            assert client.get("/healthz").status_code == 200
         for search in searches:
             search.join(300)
     assert slow.most_together == 1
@@ -344,24 +370,39 @@ def test_whoever_cannot_wait_is_sent_away_at_once_and_the_others_are_answered():
     slow = Slow()
     with TestClient(app.create(Fixed(slow), Serve(waiting=2))) as client:
         answers = []
-        searches = [threading.Thread(target=lambda: answers.append(client.get("/search?q=a"))) for _ in range(3)]
-        for search in searches:
-            search.start()
-        deadline = time.monotonic() + 20
-        while "limbeck_waiting 2.0" not in client.get("/metrics").text:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        refused = client.get("/search?q=b")
-        assert_error(refused, 429, "2 requests are waiting")
-        assert int(refused.headers["retry-after"]) >= 1
-        page = client.get("/?q=b", headers=HTML)
-        assert page.status_code == 429
-        assert 'role="alert"' in page.text
-        slow.go_on.set()
+        searches = [threading.Thread(target=lambda: answers.append(client.get("/search?q=a"))) for _ in range(2)]
+        with at_work(client, slow):
+            for search in searches:
+                search.start()
+            deadline = time.monotonic() + 20
+            while "limbeck_waiting 2.0" not in client.get("/metrics").text:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            refused = client.get("/search?q=b")
+            assert_error(refused, 429, "2 requests are waiting")
+            assert int(refused.headers["retry-after"]) >= 1
+            page = client.get("/?q=b", headers=HTML)
+            assert page.status_code == 429
+            assert 'role="alert"' in page.text
         for search in searches:
             search.join(300)
-        assert [answer.status_code for answer in answers] == [200] * 3
+        assert [answer.status_code for answer in answers] == [200] * 2
         assert client.get("/search?q=b").status_code == 200
+
+
+def test_of_searches_that_come_in_while_one_is_at_work_no_more_wait_than_may():
+    slow, answers = Slow(), []
+    with TestClient(app.create(Fixed(slow), Serve(waiting=2))) as client:
+        searches = [threading.Thread(target=lambda: answers.append(client.get("/search?q=a"))) for _ in range(40)]
+        for search in searches:
+            search.start()
+        for search in searches:
+            search.join(300)
+        found = Counter(answer.status_code for answer in answers)
+        assert set(found) == {200, 429}
+        assert found[200] >= 3
+        assert client.get("/search?q=a").status_code == 200
+    assert slow.most_together == 1
 
 
 class Faulty:
