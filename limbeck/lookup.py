@@ -12,9 +12,11 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from limbeck import ahead
 from limbeck.errors import WorkspaceError
 
 EMPTY = np.uint32(0xFFFFFFFF)
+_TOGETHER = 256  # texts that are looked for step by step
 REMEMBERED = 65_536  # single texts whose rows are kept in memory
 _COLUMN = "text"
 Held = tuple[np.ndarray, np.ndarray, np.ndarray]  # characters, where each text begins, slots
@@ -129,27 +131,46 @@ def _bytes(text: str) -> bytes:
 @numba.njit(cache=True, nogil=True)
 def _fill(characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for row in range(len(begins) - 1):
-        slot, found = _slot(characters, begins[row], begins[row + 1], characters, begins, slots)
+        first = _first(characters, begins[row], begins[row + 1], slots)
+        slot, found = _slot(first, characters, begins[row], begins[row + 1], characters, begins, slots)
         if found < 0:
             slots[slot] = row
 
 
 @numba.njit(cache=True, nogil=True)
 def _rows(asked, ends, characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    out = np.empty(len(ends) - 1, np.int64)
-    for i in range(len(out)):
-        _, out[i] = _slot(asked, ends[i], ends[i + 1], characters, begins, slots)
+    """Some at a time, step by step: what the next step reads of each is fetched while the others have this one."""
+    out, firsts = np.empty(len(ends) - 1, np.int64), np.empty(_TOGETHER, np.int64)
+    for start in range(0, len(out), _TOGETHER):
+        some = range(min(_TOGETHER, len(out) - start))
+        for i in some:
+            firsts[i] = _first(asked, ends[start + i], ends[start + i + 1], slots)
+            ahead.fetch(slots.ctypes.data + slots.itemsize * firsts[i])
+        for i in some:
+            ahead.fetch(begins.ctypes.data + begins.itemsize * np.int64(slots[firsts[i]]))
+        for i in some:
+            row = np.int64(slots[firsts[i]])
+            if row < len(begins):
+                ahead.fetch(characters.ctypes.data + np.int64(begins[row]))
+        for i in some:
+            begin, end = ends[start + i], ends[start + i + 1]
+            _, out[start + i] = _slot(firsts[i], asked, begin, end, characters, begins, slots)
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _slot(asked, begin, end, characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The slot of a text, and the row there: −1 where the slot is empty. FNV-1a, its bits mixed once more."""
+def _first(asked, begin, end, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The slot at which to look for a text first. FNV-1a, its bits mixed once more."""
     value = np.uint64(14695981039346656037)
     for i in range(begin, end):
         value = (value ^ np.uint64(asked[i])) * np.uint64(1099511628211)
     value ^= value >> np.uint64(32)
-    slot = np.int64(value & np.uint64(len(slots) - 1))
+    return np.int64(value & np.uint64(len(slots) - 1))
+
+
+@numba.njit(cache=True, nogil=True)
+def _slot(slot, asked, begin, end, characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The slot of a text, from its first one on, and the row there: −1 where the slot is empty."""
     while slots[slot] != EMPTY:
         row = np.int64(slots[slot])
         if row < len(begins) - 1 and _same(asked, begin, end, characters, begins[row], begins[row + 1]):
