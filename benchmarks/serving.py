@@ -343,7 +343,7 @@ def inside(ws: Workspace, requests: Sequence[bytes], candidates: int) -> dict[st
     chosen = [[pins[i] for i in random.choice(len(pins), min(candidates, len(pins)), False)] for _ in queries]
     works = {
         "/search": lambda i: ranker.search(queries[i], settings.results, settings.candidates),
-        "/v1/rerank": lambda i: ranker.rerank_places(queries[i], chosen[i]),
+        "/v1/rerank": lambda i: ranker.grade(queries[i], chosen[i]),
     }
     found = {}
     for name, work in works.items():

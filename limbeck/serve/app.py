@@ -171,12 +171,11 @@ class Service:
     async def _reranked_pins(self, request: Request, asked: RerankPins) -> Response:
         ids, ranker = [pin.id for pin in asked.documents], self._versions.ranker
         seen: list[Graded] = []
-        order, grades = await self._queue.brief(
-            self._watched(ranker, seen).rerank_places, asked.query, ids, asked.top_n
-        )
+        grades = await self._queue.brief(self._watched(ranker, seen).grade, asked.query, ids)
+        order, found = written.results(grades, asked.top_n)
         if seen:
             self._logged(request, (asked.query, None, None), ranker, seen, [ids[place] for place in order.tolist()])
-        return http.answer(RerankedPins(str(uuid.uuid4()), ranker.model, written.results(order, grades)))
+        return http.answer(RerankedPins(str(uuid.uuid4()), ranker.model, found))
 
     async def _reranked_documents(self, request: Request, body: bytes) -> Response:
         asked, ranker = read_rerank(body), self._versions.ranker

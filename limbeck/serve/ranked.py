@@ -68,16 +68,15 @@ def first(distribution: np.ndarray, k: int) -> np.ndarray:
     return np.flatnonzero(expected >= np.partition(expected, -k)[-k])
 
 
-def ordered(distribution: np.ndarray, most: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows are the first `most`, in order, and those rows."""
-    order = np.argsort(-rounded(distribution), kind="stable")[:most]
-    return order, distribution[order]
+def in_order(expected: np.ndarray, most: int | None = None) -> np.ndarray:
+    """Which of these expected levels are the first `most`, highest first, equal ones as they came."""
+    return np.argsort(-expected, kind="stable")[:most]
 
 
 def documents_in_order(distribution: np.ndarray, most: int | None = None) -> list[RankedDocument]:
     """The first `most` of documents with these probabilities (n, 5), in order."""
-    order, first = ordered(distribution, most)
-    return [RankedDocument(*graded) for graded in zip(order.tolist(), *told(first))]
+    grades = list(zip(*told(distribution)))
+    return [RankedDocument(place, *grades[place]) for place in in_order(rounded(distribution), most).tolist()]
 
 
 def rounded(distribution: np.ndarray) -> np.ndarray:
@@ -85,7 +84,7 @@ def rounded(distribution: np.ndarray) -> np.ndarray:
     return expected_level(distribution).astype(np.float64).round(DECIMALS)
 
 
-def in_order(ranked: Iterable[Ranked]) -> list[Ranked]:
+def best_first(ranked: Iterable[Ranked]) -> list[Ranked]:
     """Highest expected level first, equal ones by pin_id."""
     return sorted(ranked, key=lambda r: (-(r.expected_level or 0), r.pin_id))
 

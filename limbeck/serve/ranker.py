@@ -144,7 +144,7 @@ class Ranker:
             pins = self.search(query, CANDIDATES, candidates)
             rows = self._store.rows([pin.pin_id for pin in pins])
             graded = self._answered(rows, self._others.grade(ranker, query, self._store, rows))
-            return ranked.in_order(graded)[:k]
+            return ranked.best_first(graded)[:k]
         if ranker == "text match":
             return self._graded(query, self._store.lexical.search(query, k).rows)
         return self._graded(query, self._store.nearest.search(self._queries.vectors([query])[0], k).rows)
@@ -156,10 +156,6 @@ class Ranker:
     def rerank_documents(self, query: str, documents: Sequence[Fields]) -> list[RankedDocument]:
         """The documents (`grade_documents`), highest expected level first, equal ones in the order they came in."""
         return ranked.documents_in_order(self.grade_documents(query, documents))
-
-    def rerank_places(self, query: str, pin_ids: Sequence[str], most: int | None = None) -> tuple[np.ndarray, ...]:
-        """As `rerank_documents`, of Pins: which come first, by their places (n,), and their probabilities (n, 5)."""
-        return ranked.ordered(self.grade(query, pin_ids), most)
 
     def grade(self, query: str, pin_ids: Sequence[str]) -> np.ndarray:
         """Five probabilities for each of the Pins, float32 (n, 5), in their order."""
@@ -304,7 +300,7 @@ class Ranker:
             return []
         distribution = self._grade_rows(query, rows)
         first = ranked.first(distribution, len(rows) if k is None else k)
-        return ranked.in_order(self._answered(rows[first], distribution[first]))[:k]
+        return ranked.best_first(self._answered(rows[first], distribution[first]))[:k]
 
     def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
         return self._answered(rows, self._grade_rows(query, rows)) if len(rows) else []

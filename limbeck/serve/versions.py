@@ -134,7 +134,7 @@ class Versions:
         found = np.asarray([document.probabilities, *(pin.probabilities for pin in pins)])
         if not (np.isfinite(found).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)):
             raise WorkspaceError("the student answers with what are no probabilities. Train it anew")
-        written.results(*ranker.rerank_places(TRIAL, [pin.pin_id for pin in pins]))
+        written.results(ranker.grade(TRIAL, [pin.pin_id for pin in pins]))
         return ranker
 
 

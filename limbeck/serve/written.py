@@ -3,6 +3,7 @@
 What is asked and answered is what `messages.py` says; bodies that ask for anything else are left to it.
 """
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -10,8 +11,8 @@ import numba
 import numpy as np
 from msgspec import Meta
 
-from limbeck.serve.messages import MAX_DOCUMENTS, Query, Usage, relevance_scores
-from limbeck.serve.ranked import DECIMALS, rounded
+from limbeck.serve.messages import MAX_DOCUMENTS, Query, Usage
+from limbeck.serve.ranked import DECIMALS, in_order, rounded
 
 
 class ById(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -49,51 +50,78 @@ def read(body: bytes) -> RerankPins | None:
     return asked if right and not asked.return_documents else None
 
 
-def results(order: np.ndarray, distribution: np.ndarray) -> msgspec.Raw:
-    """The list of results as JSON, of Pins by their places (n,) among those asked about and their grades (n, 5).
+def results(distribution: np.ndarray, most: int | None = None) -> tuple[np.ndarray, msgspec.Raw]:
+    """Which of the Pins asked about are the first `most`, by their places (n,), and the list of their results as JSON.
 
-    Each is as `_RESULT`, digits in their places; an index that has fewer stands behind spaces.
+    Of their grades (n, 5), in the order in which they were asked about. Each result is as `_RESULT`, digits in their
+    places; an index that has fewer stands behind spaces.
     """
-    if not len(order):
-        return msgspec.Raw(b"[]")
     expected = rounded(distribution)
-    out = np.tile(_TEMPLATE, (len(order), 1))
-    _write(out, order, distribution.argmax(axis=1) + 1, relevance_scores(expected), expected, distribution)
-    return msgspec.Raw(b"[" + out.ravel()[:-1].tobytes() + b"]")
+    order = in_order(expected, most)
+    return order, msgspec.Raw(_list(order, expected, distribution).data if len(order) else b"[]")
+
+
+def _list(order: np.ndarray, expected: np.ndarray, distribution: np.ndarray) -> np.ndarray:
+    """The list of these results, uint8."""
+    out = np.empty(1 + len(order) * len(_TEMPLATE), np.uint8)
+    lines = out[1:].reshape(len(order), -1)
+    lines[:] = _TEMPLATE
+    _write(lines, order, expected, distribution)
+    out[0], out[-1] = ord("["), ord("]")  # this in place of the last comma
+    return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _write(out, order, levels, scores, expected, distribution):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _write(lines, order, expected, distribution):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The numbers of each result into its line."""
-    for i in range(len(out)):
-        line = out[i]
-        _digits(line, _INDEX, np.uint32(order[i]))
-        _digits(line, _LEVEL, np.uint32(levels[i]))
-        _digits(line, _SCORE, np.uint32(np.rint(scores[i] * _UNIT)))
-        _digits(line, _EXPECTED, np.uint32(np.rint(expected[i] * _UNIT)))
+    for i in range(len(order)):
+        line, place = lines[i], order[i]
+        _whole(line, place)
+        _decimal(line, _EXPECTED, expected[place])
+        _decimal(line, _SCORE, min(max((expected[place] - 1) / 4, 0), 1))
+        level = 0
         for j in range(len(_PROBABILITIES)):
-            _digits(line, _PROBABILITIES[j], np.uint32(np.rint(np.float64(distribution[i, j]) * _UNIT)))
-        for place in _INDEX[:-1]:
-            if line[place] != _ZERO:
-                break
-            line[place] = _SPACE
+            _decimal(line, _PROBABILITIES[j], np.float64(distribution[place, j]))
+            level = j if distribution[place, j] > distribution[place, level] else level
+        line[_LEVEL] = _ZERO + level + 1
 
 
 @numba.njit(inline="always")
-def _digits(line, places, number):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The last digits of a whole number, as characters."""
-    for k in range(len(places) - 1, -1, -1):
-        line[places[k]] = _ZERO + number % np.uint32(10)
-        number //= np.uint32(10)
+def _whole(line, number):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The index of a result, over the spaces that end at its place."""
+    place = _INDEX
+    line[place] = _ZERO + number % 10
+    while number >= 10:
+        number //= 10
+        place -= np.uint64(1)
+        line[place] = _ZERO + number % 10
 
 
-_ZERO, _SPACE, _UNIT = ord("0"), ord(" "), 10.0**DECIMALS
+@numba.njit(inline="always")
+def _decimal(line, place, number):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """A number below ten, rounded: eight characters in one word, in which digits part by multiplication.
+
+    Into fours, then twos, then ones; the first two of the eight are the whole and the point.
+    """
+    millionths = np.uint64(np.rint(number * _UNIT))
+    whole, rest = millionths // np.uint64(1_000_000), millionths % np.uint64(1_000_000)
+    word = rest // np.uint64(10_000) | rest % np.uint64(10_000) << np.uint64(32)
+    upper = word * np.uint64(10_486) >> np.uint64(20) & np.uint64(0x7F0000007F)
+    word = upper | word - np.uint64(100) * upper << np.uint64(16)
+    upper = word * np.uint64(103) >> np.uint64(10) & np.uint64(0x000F000F000F000F)
+    word = upper | word - np.uint64(10) * upper << np.uint64(8)
+    word |= whole | np.uint64(0x3030303030302E30)
+    for k in range(8):
+        line[place + np.uint64(k)] = word >> np.uint64(8 * k) & np.uint64(0xFF)
+
+
+_ZERO, _UNIT = ord("0"), 10.0**DECIMALS
+_NUMBER = "#." + DECIMALS * "#"
 _RESULT = (
-    b'{"index":####,"relevance_score":#.######,"level":#,"expected_level":#.######,'
-    b'"probabilities":[#.######,#.######,#.######,#.######,#.######]},'
+    f'{{"index":   #,"relevance_score":{_NUMBER},"level":#,"expected_level":{_NUMBER},'
+    f'"probabilities":[{",".join(5 * [_NUMBER])}]}},'
 )
-_TEMPLATE = np.frombuffer(_RESULT, np.uint8)
-_PLACES = np.flatnonzero(np.equal(_TEMPLATE, ord("#")))
-_INDEX, _SCORE, _LEVEL, _EXPECTED, _PROBABILITIES = np.split(_PLACES, (4, 11, 12, 19))
-_PROBABILITIES = _PROBABILITIES.reshape(-1, DECIMALS + 1)
-assert len(str(MAX_DOCUMENTS - 1)) <= len(_INDEX)
+_TEMPLATE = np.frombuffer(_RESULT.encode(), np.uint8)
+_INDEX, _SCORE, _LEVEL, _EXPECTED, *_EACH = (np.uint64(found.start()) for found in re.finditer(r"#(\.#+)?", _RESULT))
+_PROBABILITIES = tuple(_EACH)
+assert len(str(MAX_DOCUMENTS - 1)) <= len(_RESULT[: int(_INDEX) + 1].partition(":")[2])

@@ -6,31 +6,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.serve import messages, written
-from limbeck.serve.ranked import RankedDocument, told
+from limbeck.serve.ranked import documents_in_order
 
 
-def by_objects(order, distribution):
+def by_objects(distribution, most):
     """The same results, by an object for each."""
-    ranked = [RankedDocument(*graded) for graded in zip(order.tolist(), *told(distribution))]
+    ranked = documents_in_order(distribution, most)
     return msgspec.json.decode(msgspec.json.encode(messages.results(ranked, [None] * len(ranked))))
 
 
-@given(st.integers(0, 2**32), st.sampled_from([0, 1, 2, 11, 1_000]), st.sampled_from([0.01, 1, 30]))
-def test_rows_say_what_objects_say(seed, count, evenness):
-    random = np.random.default_rng(seed)
-    order = random.permutation(messages.MAX_DOCUMENTS)[:count]
-    distribution = random.dirichlet(np.full(5, evenness), count).astype(np.float32)
-    found = msgspec.json.decode(written.results(order, distribution))
-    assert found == by_objects(order, distribution)
-
-
-def test_certain_grades_and_the_last_place_fit():
-    distribution = np.eye(5, dtype=np.float32)
-    order = np.array([messages.MAX_DOCUMENTS - 1, 0, 10, 9, 100])
-    found = msgspec.json.decode(written.results(order, distribution))
-    assert found == by_objects(order, distribution)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([0, 1, 2, 11, messages.MAX_DOCUMENTS]),
+    st.sampled_from([0.01, 1, 30]),
+    st.sampled_from([None, 1, 10]),
+)
+def test_rows_say_what_objects_say(seed, count, evenness, most):
+    distribution = np.random.default_rng(seed).dirichlet(np.full(5, evenness), count).astype(np.float32)
+    order, raw = written.results(distribution, most)
+    found = msgspec.json.decode(raw)
+    assert found == by_objects(distribution, most)
     assert [row["index"] for row in found] == order.tolist()
-    assert [row["relevance_score"] for row in found] == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_certain_and_even_grades_are_written_and_equal_ones_stay_in_order():
+    distribution = np.concatenate([np.eye(5, dtype=np.float32), np.full((2, 5), 0.2, np.float32)])
+    found = msgspec.json.decode(written.results(distribution)[1])
+    assert found == by_objects(distribution, None)
+    assert [row["index"] for row in found] == [4, 3, 2, 5, 6, 1, 0]
+    assert [row["level"] for row in found] == [5, 4, 3, 1, 1, 2, 1]
+    assert [row["relevance_score"] for row in found] == [1, 0.75, 0.5, 0.5, 0.5, 0.25, 0]
 
 
 def test_bodies_that_ask_for_more_than_pins_are_left_to_others():
