@@ -13,10 +13,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
+import numba
 import numpy as np
 import pyarrow as pa
 from safetensors.numpy import load_file, save_file
 
+from limbeck import ahead
 from limbeck.relevance import normalise_query
 from limbeck.signals import classes
 from limbeck.signals.aligned import Aligned, places
@@ -33,6 +35,7 @@ LIKELY = 0.5  # share from which a query is said to be about something
 SIZE = 16  # columns that say what something is about
 SUMMARY, WEIGHTS = "interests.json", "models.safetensors"
 PINS = "pins.arrow"
+_AHEAD = 8  # Pins ahead of the one that is read
 
 
 @dataclass(frozen=True)
@@ -168,13 +171,27 @@ class Interests(Signal):
         """As `agreement` with the one query, (n, 1): each class of a Pin is as much as the query has of it."""
         has = np.full(len(self.names), np.nan if np.isnan(asked.share).any() else 0, np.float32)
         has[asked.number[0]] += asked.share[0]
-        return np.einsum("nj,nj->n", has[self._pins.number[rows]], self._pins.share[rows])[:, None]
+        return _shared(has, self._pins.number, self._pins.share, rows)[:, None]
 
     def _columns(self, of: Classes) -> np.ndarray:
         about = np.zeros((len(of.share), self.models.places.shape[1]), np.float32)
         for share, number in zip(of.share.T, of.number.T):
             about += share[:, None] * self.models.places[number]
         return np.column_stack([about, of.shopping]) if self.models.shopping else about
+
+
+@numba.njit(cache=True, nogil=True)
+def _shared(has, number, share, rows):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How much of its shares each of these Pins has in classes of which so much is asked for (n,)."""
+    out = np.zeros(len(rows), np.float32)
+    for i in range(len(rows)):
+        if i + _AHEAD < len(rows):
+            place = rows[i + _AHEAD] * number.shape[1]
+            ahead.fetch(number.ctypes.data + number.itemsize * place)
+            ahead.fetch(share.ctypes.data + share.itemsize * place)
+        for j in range(number.shape[1]):
+            out[i] += has[number[rows[i], j]] * share[rows[i], j]
+    return out
 
 
 def agreement(some: Classes, others: Classes) -> np.ndarray:

@@ -164,8 +164,9 @@ class _Part(NamedTuple):
 
     def shares(self, columns: np.ndarray) -> np.ndarray:
         """What the columns (n, f) add to the first layer: (n, h)."""
-        standard = np.nan_to_num((columns - self.mean) * self.scale)
-        return np.concatenate([standard, np.isnan(columns[:, self.firsts])], axis=1, dtype=np.float32) @ self.weights
+        missing = np.isnan(columns)
+        standard = np.where(missing, np.float32(0), (columns - self.mean) * self.scale)
+        return np.concatenate([standard, missing[:, self.firsts]], axis=1, dtype=np.float32) @ self.weights
 
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")

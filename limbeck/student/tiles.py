@@ -218,13 +218,15 @@ def _multiply(shapes, left, depth, right, rectify, parts, out):  # type: ignore[
 
 @_compiled
 def _lay_out(matrix, blocks):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Numbers of two rows side by side, as tiles take a right matrix."""
+    """Numbers of two rows side by side, as tiles take a right matrix; zeros beyond its edges."""
     depth, width = matrix.shape
-    for i in range(depth):
-        line, up, row = matrix[i], np.uint32(16 * (i % 2)), i % _SIDE // 2
+    nothing = np.zeros(width, np.float32)
+    for i in range(0, depth, 2):
+        upper, lower, row = matrix[i], matrix[i + 1] if i + 1 < depth else nothing, i % _SIDE // 2
         for j in range(0, width, _ROWS):
             block, column = blocks[j // _SIDE, i // _SIDE], j % _SIDE // _ROWS
             high, low = block[0, column, row], block[1, column, row]
             for p in range(min(_ROWS, width - j)):
-                high[p] |= _high(line[j + p]) << up
-                low[p] |= _low(line[j + p]) << up
+                first, second = upper[j + p], lower[j + p]
+                high[p] = _high(first) | _high(second) << np.uint32(16)
+                low[p] = _low(first) | _low(second) << np.uint32(16)
