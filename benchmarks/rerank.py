@@ -147,10 +147,7 @@ def timed(name: str, work: Callable[[int], object], rounds: int) -> float:
 
 def floor(scorer: Scorer, candidates: int) -> str:
     """What the products alone cost at the speed that this core has for them, and the bytes at 10 GB/s."""
-    sizes = [
-        len(scorer.asked(np.zeros(scorer.shape.vector_size, np.float32), _blank(scorer)).weights.plain),
-        *scorer.shape.sizes[1:],
-    ]
+    sizes = [len(scorer.of_pairs.plain), *scorer.shape.sizes[1:]]
     operations = 2 * candidates * sum(a * b for a, b in pairwise(sizes))
     left, right = np.ones((1_000, 256), np.float32), np.ones((256, 256), np.float32)
     used = min(_once(lambda: left @ right) for _ in range(200))
@@ -158,10 +155,6 @@ def floor(scorer: Scorer, candidates: int) -> str:
     held = candidates * 2 * (scorer.shape.products + sizes[1])
     took = (operations / speed + held / 1e10) * 1e3
     return f"{operations / 1e6:.0f} MFLOP at {speed / 1e9:.0f} GFLOP/s, {held / 1e6:.2f} MB at 10 GB/s: {took:.2f}"
-
-
-def _blank(scorer: Scorer) -> np.ndarray:
-    return np.zeros(sum(side == "query" for side in scorer.shape.sides), np.float32)
 
 
 def _once(work: Callable[[], object]) -> float:

@@ -35,7 +35,7 @@ OPTIONAL = (
 LEARNT = OPTIONAL[1:]  # vectors: a student understands those alone that it was trained on
 TRAINED = "as it was trained"  # among what vectors were made from: the digest of those that were made with the training
 MATCH = "match"  # the part of the features that are no signal's
-QUERIES = 20_000  # whose vectors by the visual model are kept
+QUERIES = 20_000  # whose columns, and vectors by the visual model, are kept
 
 
 class Joined:
@@ -48,6 +48,8 @@ class Joined:
         begins = np.cumsum([len(match.names), *(len(_names(signal)) for signal in signals)]).tolist()
         of_signals = {_called(s): (a, b) for s, (a, b) in zip(signals, itertools.pairwise(begins))}
         self.parts = {MATCH: (0, len(match.names)), **of_signals}  # where the columns of each begin and end
+        # Of the signals, not of `self`: in a circle with itself, what was replaced would stay in memory.
+        self._of_query = functools.lru_cache(QUERIES)(functools.partial(_of_query, signals))
 
     @property
     def engagement(self) -> Engagement | None:
@@ -84,10 +86,11 @@ class Joined:
 
         Match features are of the pair. Of the query there is one row, whatever Pins are asked about.
         """
-        rows = np.full(1, -1) if side == "query" else rows
+        if side == "query":
+            return self._of_query(query)
         told = [signal.of_side(side, query, rows) for signal in self._signals]
-        if side != "pair":
-            return np.concatenate([np.zeros((len(rows), 0), np.float32), *told], axis=1)
+        if side == "pin":
+            return _side_by_side(told, len(rows))
         found, end = self.match.features(query, rows, sum(part.shape[1] for part in told)), len(self.match.names)
         for part in told:
             begin, end = end, end + part.shape[1]
@@ -111,6 +114,18 @@ class Joined:
         """
         known = np.full(len(base), -1, dtype=np.int64) if known is None else known
         return Joined(self.match.over(pin_texts), [signal.over(base, known) for signal in self._signals])
+
+
+def _of_query(signals: Sequence[Signal], query: str) -> np.ndarray:
+    """The columns about a query alone, (1, f); nobody may change them."""
+    found = _side_by_side([signal.of_side("query", query, np.full(1, -1)) for signal in signals], 1)
+    found.setflags(write=False)
+    return found
+
+
+def _side_by_side(told: Sequence[np.ndarray], rows: int) -> np.ndarray:
+    """Columns of these rows as one array, which there may be none of."""
+    return np.concatenate([np.zeros((rows, 0), np.float32), *told], axis=1)
 
 
 def _beside(

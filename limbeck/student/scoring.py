@@ -66,9 +66,9 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a query contributes: `weights` (k, h) for what is known of each pair, and its own share (h,)."""
+    """What a query contributes: the first numbers of its vector (r,), and its own share of the first layer (h,)."""
 
-    weights: tiles.Right
+    vector: np.ndarray
     share: np.ndarray
 
 
@@ -89,7 +89,8 @@ class Scorer:
         self._of_query, self._of_pin, products, mean, features, missing = parts
         given = self._mean, self._scale, features, missing
         self._sides = {side: _Part.of(self.shape, side, given) for side in _SIDES}
-        self._of_pairs = np.concatenate([products + mean / r, self._sides["pair"].weights])
+        # Of what is known of query and Pin together, (k, h).
+        self.of_pairs = tiles.Right.of(np.concatenate([products + mean / r, self._sides["pair"].weights]))
 
     def probabilities(self, query: np.ndarray, pins: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Five probabilities per row, float32 (n, 5). `query` is (n, d), or (1, d) for one query and many Pins."""
@@ -106,20 +107,19 @@ class Scorer:
     def asked(self, query: np.ndarray, columns: np.ndarray) -> Asked:
         """What a query contributes, by its vector (d,) and the columns about it alone (f,)."""
         share = query @ self._of_query + self._biases[0] + self._sides["query"].shares(columns[None])[0]
-        weights = self._of_pairs.copy()
-        weights[: self.shape.products] *= query[: self.shape.products, None]
-        return Asked(tiles.Right.of(weights), share)
+        return Asked(query[: self.shape.products], share)
 
     def candidates(self, asked: Asked, held: Held, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Five probabilities of a query and the Pins in these rows of `held`, float32 (n, 5).
 
         `columns` (n, f) are those about the two together. Ascending rows are gathered fastest.
         """
-        bits, scale = held.numbers.view(_AS_BITS[held.numbers.itemsize]), held.scale
-        depth, width = asked.weights.plain.shape
+        bits, scale = held.numbers.view(_AS_BITS[held.numbers.itemsize]), held.scale.copy()
+        scale[: len(asked.vector)] *= asked.vector
+        depth, width = self.of_pairs.plain.shape
         given, found = np.empty((len(rows), depth), np.float32), tiles.room(len(rows), width)
         _fill(bits, scale, rows, np.ascontiguousarray(columns), self._sides["pair"], asked.share, given, found)
-        tiles.add_product(given, asked.weights, found, len(rows))
+        tiles.add_product(given, self.of_pairs, found, len(rows))
         for right, bias in zip(self._later, self._biases[1:]):
             hidden, found = found, tiles.room(len(rows), len(bias))
             found[:, : len(bias)] = bias
@@ -175,8 +175,9 @@ _INT32 = ir.IntType(32)
 
 @_compiled
 def _fill(bits, scale, rows, columns, pair, share, given, found):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """What the first layer is given of each pair: the first numbers of the Pin's vector; the columns standardised, and
-    a bit for each group that is missing. And what is found already: the query's share and the Pin's.
+    """What the first layer is given of each pair: products of the first numbers of both vectors, those of the query
+    being in `scale`; the columns standardised, and a bit for each group that is missing. And what is found already: the
+    query's share and the Pin's.
     """
     width = columns.shape[1]
     products = given.shape[1] - width - len(pair.firsts)
