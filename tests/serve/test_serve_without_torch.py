@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-HEAVY = {"torch", "transformers", "sentence_transformers", "sklearn", "daft"}
+HEAVY = {"torch", "transformers", "sentence_transformers", "sklearn", "daft", "pandas"}
 UNASKED = {"redis", "httpx", "pymilvus"}  # clients of servers that no setting names
 # Starts the real command; once it listens, asks it over HTTP from a thread, and tells what this process has imported.
 SERVE = """
