@@ -181,7 +181,7 @@ class Store:
 
         By the Pins' shares, which are gathered in ascending order, as they lie in memory.
         """
-        order, found = np.argsort(rows, kind="stable"), np.empty((len(rows), len(LEVELS)), np.float32)
+        order, found = np.argsort(rows), np.empty((len(rows), len(LEVELS)), np.float32)
         rows = rows[order]
         with stage("features"):
             asked, columns = self.asked(query, vector), self.columns(query, rows)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.serve import messages, written
-from limbeck.serve.ranked import documents_in_order
+from limbeck.serve.ranked import documents_in_order, in_order
 
 
 def by_objects(distribution, most):
@@ -52,3 +52,10 @@ def test_bodies_that_ask_for_more_than_pins_are_left_to_others():
         b"",
     ):
         assert written.read(body) is None
+
+
+@given(st.lists(st.integers(1_000_000, 5_000_000) | st.sampled_from([1_000_000, 2_500_000, 5_000_000]), max_size=50))
+def test_the_order_is_that_of_a_stable_sort(millionths):
+    expected = np.asarray(millionths, np.float64) / 1e6
+    assert in_order(expected).tolist() == np.argsort(-expected, kind="stable").tolist()
+    assert in_order(expected, 3).tolist() == in_order(expected).tolist()[:3]
