@@ -1,4 +1,4 @@
-"""A start without what libraries look for on sight and a service never uses: a fifth of the time until it is ready.
+"""A start without what libraries look for on sight and a service never uses, for which everybody would wait.
 
 pyarrow imports pandas before its first array, to know pandas' objects, and Numba SciPy's linear algebra before its
 first kernel, in case that multiplies matrices. Both do without for good where there is none at that moment.

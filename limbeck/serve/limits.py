@@ -39,7 +39,7 @@ class Queue:
         return await self.due(call, *arguments)
 
     async def brief(self, call: Callable[..., T], *arguments: Any) -> T:
-        """The same for a call of milliseconds, in the event loop: handing it over and back would take as long as HTTP.
+        """The same for a call of milliseconds, in the event loop: to change threads costs more than it gains.
 
         What came in meanwhile joins those who wait before the next one is at work.
         """
