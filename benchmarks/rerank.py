@@ -147,7 +147,7 @@ def timed(name: str, work: Callable[[int], object], rounds: int) -> float:
 
 def floor(scorer: Scorer, candidates: int) -> str:
     """What the products alone cost at the speed that this core has for them, and the bytes at 10 GB/s."""
-    sizes = [len(scorer.of_pairs.plain), *scorer.shape.sizes[1:]]
+    sizes = [scorer.depth, *scorer.shape.sizes[1:]]
     operations = 2 * candidates * sum(a * b for a, b in pairwise(sizes))
     left, right = np.ones((1_000, 256), np.float32), np.ones((256, 256), np.float32)
     used = min(_once(lambda: left @ right) for _ in range(200))

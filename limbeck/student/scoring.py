@@ -15,20 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
 from safetensors.numpy import load_file
 
-from limbeck import ahead
 from limbeck.relevance import softmax
 from limbeck.signals.signal import Side
-from limbeck.student import tiles
+from limbeck.student import forward
 from limbeck.student.shape import WEIGHTS, Shape
 
 ROWS_AT_ONCE = 16_384
-_AHEAD = 4  # Pins ahead of the one that is read
 Bits = Literal[8, 16, 32]
 _MOST = {8: 127.0, 16: float(np.finfo(np.float16).max)}
 _RAISE = np.float32(2.0**112)  # the bits of a float16, moved to where float32 has its own, are the number less 2^112
@@ -82,15 +77,15 @@ class Scorer:
         count = len(self.shape.sizes) - 1
         self._weights = [np.ascontiguousarray(stored[f"layers.{i}.weight"].T) for i in range(count)]
         self._biases = [stored[f"layers.{i}.bias"] for i in range(count)]
-        self._later = [tiles.Right.of(weight) for weight in self._weights[1:]]
         self._firsts = np.asarray([begin for _, begin, _ in self.shape.spans], dtype=np.int64)
         d, r = self.shape.vector_size, self.shape.products
         parts = np.split(self._weights[0], np.cumsum([d, d, r, 1, len(self.shape.features)]))
         self._of_query, self._of_pin, products, mean, features, missing = parts
         given = self._mean, self._scale, features, missing
         self._sides = {side: _Part.of(self.shape, side, given) for side in _SIDES}
-        # Of what is known of query and Pin together, (k, h).
-        self.of_pairs = tiles.Right.of(np.concatenate([products + mean / r, self._sides["pair"].weights]))
+        of_pairs = np.concatenate([products + mean / r, self._sides["pair"].weights])
+        self.depth = len(of_pairs)  # numbers that the first layer is given of query and Pin together
+        self._layers = forward.Layers.of([of_pairs, *self._weights[1:]], self._biases)
 
     def probabilities(self, query: np.ndarray, pins: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Five probabilities per row, float32 (n, 5). `query` is (n, d), or (1, d) for one query and many Pins."""
@@ -116,15 +111,9 @@ class Scorer:
         """
         bits, scale = held.numbers.view(_AS_BITS[held.numbers.itemsize]), held.scale.copy()
         scale[: len(asked.vector)] *= asked.vector
-        depth, width = self.of_pairs.plain.shape
-        given, found = np.empty((len(rows), depth), np.float32), tiles.room(len(rows), width)
-        _fill(bits, scale, rows, np.ascontiguousarray(columns), self._sides["pair"], asked.share, given, found)
-        tiles.add_product(given, self.of_pairs, found, len(rows))
-        for right, bias in zip(self._later, self._biases[1:]):
-            hidden, found = found, tiles.room(len(rows), len(bias))
-            found[:, : len(bias)] = bias
-            tiles.add_product(hidden, right, found, len(rows), rectify=True)
-        return softmax(found[: len(rows), : self.shape.sizes[-1]])
+        pair = self._sides["pair"]
+        given = np.ascontiguousarray(columns), pair.mean, pair.scale, pair.firsts
+        return softmax(forward.logits(forward.Pairs(bits, scale, rows, *given, asked.share), self._layers))
 
     def _logits(self, query: np.ndarray, pin: np.ndarray, features: np.ndarray) -> np.ndarray:
         """The plain form: everything for every row."""
@@ -167,57 +156,3 @@ class _Part(NamedTuple):
         missing = np.isnan(columns)
         standard = np.where(missing, np.float32(0), (columns - self.mean) * self.scale)
         return np.concatenate([standard, missing[:, self.firsts]], axis=1, dtype=np.float32) @ self.weights
-
-
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-_INT32 = ir.IntType(32)
-
-
-@_compiled
-def _fill(bits, scale, rows, columns, pair, share, given, found):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """What the first layer is given of each pair: products of the first numbers of both vectors, those of the query
-    being in `scale`; the columns standardised, and a bit for each group that is missing. And what is found already: the
-    query's share and the Pin's.
-    """
-    width = columns.shape[1]
-    products = given.shape[1] - width - len(pair.firsts)
-    own, shared = scale[:products], scale[products:]
-    bytes_of_row = bits.shape[1] * bits.itemsize
-    for i in range(len(rows)):
-        if i + _AHEAD < len(rows):
-            begin = bits.ctypes.data + rows[i + _AHEAD] * bytes_of_row
-            for address in range(begin, begin + bytes_of_row, ahead.LINE):
-                ahead.fetch(address)
-        row, line, told = bits[rows[i]], given[i], columns[i]
-        vector, sums = line[:products], found[i]
-        for j in range(products):
-            vector[j] = _wide(row[j]) * own[j]
-        standard, missing = line[products : products + width], line[products + width :]
-        for j in range(width):
-            value = (told[j] - pair.mean[j]) * pair.scale[j]
-            standard[j] = value if value == value else np.float32(0)
-        for g in range(len(pair.firsts)):
-            value = told[pair.firsts[g]]
-            missing[g] = np.float32(0) if value == value else np.float32(1)
-        row = row[products:]
-        for j in range(len(share)):
-            sums[j] = share[j] + _wide(row[j]) * shared[j]
-
-
-@intrinsic
-def _wide(typing, bits):  # type: ignore[no-untyped-def]
-    """A number from its bits as `Held` keeps them, to be multiplied by its scale."""
-
-    def whole(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        return builder.sitofp(given[0], ir.FloatType())
-
-    def half(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        number = builder.zext(given[0], _INT32)
-        size = builder.shl(builder.and_(number, ir.Constant(_INT32, 0x7FFF)), ir.Constant(_INT32, 13))
-        sign = builder.shl(builder.and_(number, ir.Constant(_INT32, 0x8000)), ir.Constant(_INT32, 16))
-        return builder.bitcast(builder.or_(size, sign), ir.FloatType())
-
-    def single(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        return builder.bitcast(given[0], ir.FloatType())
-
-    return numba.float32(bits), {8: whole, 16: half, 32: single}[bits.bitwidth]

@@ -4,14 +4,12 @@ Tiles multiply bfloat16, which keeps 8 binary digits of float32's 24. A number i
 what is left of x and l of x − h. So x·w ≈ h·h' + l·h' + h·l', three products that are summed in float32, and what is
 left out is 2⁻¹⁵ of x·w (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype").
 
-Where there are no tiles, NumPy multiplies.
+The functions here are for compiled loops, which take 32 rows at a time.
 """
 
 import ctypes
 import functools
-import math
 import sys
-from typing import NamedTuple
 
 import llvmlite.binding as llvm
 import numba
@@ -22,74 +20,61 @@ from numba.extending import intrinsic
 
 # A tile has 16 rows of 64 bytes. Two beside each other and two below are four results of 16 by 16 that grow at once, so
 # that each product can end while the next three begin. Tiles 4 and 5 are of the right matrix, 6 and 7 of the left.
-_ROWS, _SIDE, _TILE, _LINE = 16, 32, 1_024, 64  # rows, rows and columns of two, bytes, bytes of a row
-_SHAPES = np.zeros(64, np.uint8)  # palette 1, and every tile as large as it can be
-_SHAPES[0] = 1
-_SHAPES[16:32].view(np.uint16)[:] = _LINE
-_SHAPES[48:56] = _ROWS
+SIDE = 32  # rows and columns of two
+_ROWS, _TILE, _LINE = 16, 1_024, 64  # rows, bytes, bytes of a row, and of a line of the cache
+SHAPES = np.zeros(64, np.uint8)  # palette 1, and every tile as large as it can be
+SHAPES[0] = 1
+SHAPES[16:32].view(np.uint16)[:] = _LINE
+SHAPES[48:56] = _ROWS
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18  # asm/prctl.h, of x86-64
-
-
-class Right(NamedTuple):
-    """A matrix (k, n) to multiply others with; where there are tiles, laid out for them."""
-
-    plain: np.ndarray
-    blocks: np.ndarray  # uint32 (n / 32, k / 32, 2, 2, 16, 16), rounded up: high and low parts, left and right tile
-
-    @classmethod
-    def of(cls, matrix: np.ndarray) -> "Right":
-        """A float32 matrix (k, n), C-contiguous."""
-        sides = tuple(_up(size) // _SIDE if available() else 0 for size in matrix.shape[::-1])
-        blocks = _at_lines((*sides, 2, 2, _ROWS, _ROWS), np.uint32)
-        if available():
-            blocks[:] = 0
-            _lay_out(matrix, blocks)
-        return cls(matrix, blocks)
-
-
-def room(rows: int, columns: int) -> np.ndarray:
-    """Where products of so many rows and columns may be added up, float32: a little more, in both directions."""
-    return _at_lines((_up(rows), _up(columns)), np.float32)
-
-
-def _up(size: int) -> int:
-    return -(-size // _SIDE) * _SIDE
-
-
-def _at_lines(shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
-    """An empty array that begins where a line of the cache does: else each row of a tile is in two of them."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + _LINE, np.uint8)
-    begin = -memory.ctypes.data % _LINE
-    return memory[begin : begin + size].view(dtype).reshape(shape)
-
-
-def add_product(left: np.ndarray, right: Right, out: np.ndarray, rows: int, rectify: bool = False) -> None:
-    """Add the first `rows` of `left` (≥ rows, ≥ k) times `right` (k, n) to `out`, which has the `room` for it.
-
-    With `rectify`, what is below zero in `left` counts as zero. All numbers are finite, C-contiguous, and float32.
-    """
-    (depth, width), used = right.plain.shape, left[:rows]
-    if available():
-        parts = _at_lines((2, _SIDE, _SIDE * right.blocks.shape[1]), np.uint16)
-        _multiply(_SHAPES, used, depth, right.blocks, rectify, parts, out)
-    else:
-        given = used[:, :depth]
-        out[:rows, :width] += np.maximum(given, 0) @ right.plain if rectify else given @ right.plain
 
 
 @functools.cache
 def available() -> bool:
     """Whether the processor has tiles for bfloat16, and the system lets this process use them."""
     features = llvm.get_host_cpu_features()
-    if sys.platform != "linux" or not (features.get("amx-tile") and features.get("amx-bf16")):
+    if sys.platform != "linux" or not all(features.get(name) for name in ("amx-tile", "amx-bf16", "avx512bf16")):
         return False
     return ctypes.CDLL(None).syscall(_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA) == 0
 
 
+def padded(numbers: np.ndarray) -> np.ndarray:
+    """Numbers (n,), and zeros up to whole blocks of 32."""
+    return np.concatenate([numbers, np.zeros(-len(numbers) % SIDE, numbers.dtype)])
+
+
+def laid_out(matrix: np.ndarray) -> np.ndarray:
+    """A float32 matrix (k, n) as `add_product` takes it: uint32 (n / 32, k / 32, 2, 2, 16, 16), both rounded up.
+
+    Blocks of 32 by 32: their high and their low parts, of each a left and a right tile, whose rows are of two numbers
+    of neighbouring rows each. Beyond the matrix are zeros.
+    """
+    depth, width = (-(-size // SIDE) for size in matrix.shape)
+    whole = np.zeros((depth * SIDE, width * SIDE), np.float32)
+    whole[: len(matrix), : matrix.shape[1]] = matrix
+    high = _nearest(whole)
+    parts = np.stack([high, _nearest(whole - high)]).view(np.uint32) >> 16
+    pairs = parts[:, ::2] | parts[:, 1::2] << 16
+    blocks = pairs.reshape(2, depth, _ROWS, width, 2, _ROWS).transpose(3, 1, 0, 4, 2, 5)
+    memory = np.empty(blocks.size * 4 + _LINE, np.uint8)
+    begin = -memory.ctypes.data % _LINE  # else each row of a tile is in two lines
+    found = memory[begin : begin + blocks.size * 4].view(np.uint32).reshape(blocks.shape)
+    found[:] = blocks
+    return found
+
+
+def _nearest(numbers: np.ndarray) -> np.ndarray:
+    """The nearest bfloat16 of each number, as float32."""
+    return ((numbers.view(np.uint32) + np.uint32(0x8000)) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+llvm.initialize_native_asmparser()  # for `_split`
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-_BYTE, _WORD, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_within = numba.njit(error_model="numpy", nogil=True)
+_BYTE, _LONG = ir.IntType(8), ir.IntType(64)
 _POINTER = _BYTE.as_pointer()
+_HALVES, _WORDS = (ir.VectorType(ir.IntType(bits), _ROWS) for bits in (16, 32))
+_FLOATS = ir.VectorType(ir.FloatType(), _ROWS)
 
 
 def _emit(builder, name, tiles, address=None, row=None):  # type: ignore[no-untyped-def]
@@ -102,8 +87,8 @@ def _emit(builder, name, tiles, address=None, row=None):  # type: ignore[no-unty
 
 
 @intrinsic
-def _begin(typing, shapes):  # type: ignore[no-untyped-def]
-    """Have tiles, of these shapes."""
+def begin(typing, shapes):  # type: ignore[no-untyped-def]
+    """Have tiles, of the `SHAPES` at this address."""
 
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
         _emit(builder, "ldtilecfg", (), given[0])
@@ -113,7 +98,7 @@ def _begin(typing, shapes):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _end(typing):  # type: ignore[no-untyped-def]
+def end(typing):  # type: ignore[no-untyped-def]
     """Have no tiles any more: else the system keeps them whenever it lets another thread run."""
 
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
@@ -152,13 +137,14 @@ def _step(typing, high, low, row, right):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
         high, low, row, right = given
         line, below = ir.Constant(_LONG, _LINE), builder.mul(row, ir.Constant(_LONG, _ROWS))
-        for part, lefts in enumerate(((high, low), (high,))):
+        for part, lefts in enumerate(((low, high), (high,))):
             for column in (0, 1):
                 place = builder.add(right, ir.Constant(_LONG, (2 * part + column) * _TILE))
                 _emit(builder, "tileloadd64", (4 + column,), place, line)
             for left in lefts:
                 for half, place in enumerate((left, builder.add(left, below))):
-                    _emit(builder, "tileloadd64", (6 + half,), place, row)
+                    if part == 0:  # the high parts stay
+                        _emit(builder, "tileloadd64", (6 + half,), place, row)
                     for column in (0, 1):
                         _emit(builder, "tdpbf16ps", (2 * half + column, 6 + half, 4 + column))
         return context.get_dummy_value()
@@ -166,67 +152,59 @@ def _step(typing, high, low, row, right):  # type: ignore[no-untyped-def]
     return types.void(*[types.int64] * 4), generate
 
 
-def _nearest(builder, number):  # type: ignore[no-untyped-def]
-    """The bits of a float32, rounded to those of a bfloat16."""
-    rounded = builder.add(builder.bitcast(number, _WORD), ir.Constant(_WORD, 0x8000))
-    return builder.and_(rounded, ir.Constant(_WORD, 0xFFFF0000))
-
-
 @intrinsic
-def _high(typing, number):  # type: ignore[no-untyped-def]
-    """The nearest bfloat16, its bits in the lower half."""
+def _split(typing, numbers, least, high, low):  # type: ignore[no-untyped-def]
+    """The parts of 16 numbers, all three at addresses; what is less than `least` counts as that."""
 
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        return builder.lshr(_nearest(builder, given[0]), ir.Constant(_WORD, 16))
+        numbers, least, high, low = given
+        read = builder.load(builder.inttoptr(numbers, _FLOATS.as_pointer()), align=4)
+        lowest = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), least, ir.Constant(ir.IntType(32), 0))
+        lowest = builder.shuffle_vector(lowest, lowest, ir.Constant(_WORDS, [0] * _ROWS))
+        read = builder.select(builder.fcmp_ordered(">", read, lowest), read, lowest)
+        convert = ir.InlineAsm(ir.FunctionType(_HALVES, [_FLOATS]), "vcvtneps2bf16 $1, $0", "=v,v")
+        above = builder.call(convert, [read])
+        builder.store(above, builder.inttoptr(high, _HALVES.as_pointer()), align=2)
+        wide = builder.shl(builder.zext(above, _WORDS), ir.Constant(_WORDS, [16] * _ROWS))
+        left = builder.call(convert, [builder.fsub(read, builder.bitcast(wide, _FLOATS))])
+        builder.store(left, builder.inttoptr(low, _HALVES.as_pointer()), align=2)
+        return context.get_dummy_value()
 
-    return types.uint32(types.float32), generate
-
-
-@intrinsic
-def _low(typing, number):  # type: ignore[no-untyped-def]
-    """The bfloat16 that is nearest to what the nearest one leaves."""
-
-    def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        left = builder.fsub(given[0], builder.bitcast(_nearest(builder, given[0]), ir.FloatType()))
-        return builder.lshr(_nearest(builder, left), ir.Constant(_WORD, 16))
-
-    return types.uint32(types.float32), generate
+    return types.void(types.int64, types.float32, types.int64, types.int64), generate
 
 
 @_compiled
-def _multiply(shapes, left, depth, right, rectify, parts, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    least = np.float32(0) if rectify else np.float32(-np.inf)
-    high, low = parts[0], parts[1]
-    parts[:] = 0
-    row, across = 2 * high.shape[1], 4 * out.shape[1]
+def room(rows, columns, kind):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """An empty array (rows, columns) that begins where a line of the cache does."""
+    memory = np.empty(rows * columns + _LINE, kind)
+    begin = -memory.ctypes.data % _LINE // memory.itemsize
+    return memory[begin : begin + rows * columns].reshape(rows, columns)
+
+
+@_within
+def split(numbers, row, count, least, high, low, place):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Put the parts of the first 16 × n numbers in a row of float32 into a row of `high` and of `low`, uint16.
+
+    What is less than `least` counts as that.
+    """
+    first = numbers.ctypes.data + row * numbers.strides[0]
+    second, third = high.ctypes.data + place * high.strides[0], low.ctypes.data + place * low.strides[0]
+    for j in range(0, count, _ROWS):
+        _split(first + 4 * j, least, second + 2 * j, third + 2 * j)
+
+
+@_within
+def add_product(high, low, right, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Add 32 rows (32, ≥ k), in parts, times what is `laid_out` of a matrix (k, n) to `out` (32, ≥ n), float32.
+
+    k and n are rounded up to whole blocks of 32. All numbers are finite; all arrays begin where a cache line does.
+    """
+    row, across, depth = high.strides[0], out.strides[0], right.shape[1]
     first, second, third, last = high.ctypes.data, low.ctypes.data, right.ctypes.data, out.ctypes.data
-    _begin(shapes.ctypes.data)
-    for i in range(0, len(left), _SIDE):
-        for r in range(min(_SIDE, len(left) - i)):
-            for j in range(depth):
-                number = left[i + r, j] if left[i + r, j] > least else least
-                high[r, j], low[r, j] = _high(number), _low(number)
-        for j in range(len(right)):
-            place = last + i * across + 4 * _SIDE * j
-            _load(place, across)
-            for k in range(right.shape[1]):
-                block = third + 4 * _TILE * (j * right.shape[1] + k)
-                _step(first + 2 * _SIDE * k, second + 2 * _SIDE * k, row, block)
-            _store(place, across)
-    _end()
-
-
-@_compiled
-def _lay_out(matrix, blocks):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Numbers of two rows side by side, as tiles take a right matrix; zeros beyond its edges."""
-    depth, width = matrix.shape
-    nothing = np.zeros(width, np.float32)
-    for i in range(0, depth, 2):
-        upper, lower, row = matrix[i], matrix[i + 1] if i + 1 < depth else nothing, i % _SIDE // 2
-        for j in range(0, width, _ROWS):
-            block, column = blocks[j // _SIDE, i // _SIDE], j % _SIDE // _ROWS
-            high, low = block[0, column, row], block[1, column, row]
-            for p in range(min(_ROWS, width - j)):
-                first, second = upper[j + p], lower[j + p]
-                high[p] = _high(first) | _high(second) << np.uint32(16)
-                low[p] = _low(first) | _low(second) << np.uint32(16)
+    for j in range(len(right)):
+        place = last + 4 * SIDE * j
+        _load(place, across)
+        for k in range(depth):
+            block = third + 4 * _TILE * (j * depth + k)
+            _step(first + 2 * SIDE * k, second + 2 * SIDE * k, row, block)
+        _store(place, across)

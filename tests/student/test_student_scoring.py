@@ -57,10 +57,10 @@ def arranged(scorer, query, pins, features, rows, bits=32):
 
 @given(
     seed=st.integers(0, 2**32),
-    hidden=st.sampled_from([(), (6,), (7, 3), (6, 4, 3)]),
+    hidden=st.sampled_from([(), (6,), (7, 3), (40, 4, 3)]),
     products=st.integers(1, SIZE),
     plain=st.booleans(),
-    rows=st.lists(st.integers(0, PINS - 1), max_size=20),
+    rows=st.lists(st.integers(0, PINS - 1), max_size=70),
 )
 def test_both_forms_give_the_numbers_of_the_trained_head(seed, hidden, products, plain, rows, tmp_path_factory):
     kind, folder = ((), NAMES[:2]) if plain else (GROUPS, NAMES), tmp_path_factory.mktemp("head")
@@ -70,6 +70,19 @@ def test_both_forms_give_the_numbers_of_the_trained_head(seed, hidden, products,
     found = arranged(scorer, *world(seed, *kind), rows)
     assert (found.dtype, found.shape) == (np.float32, (len(rows), 5))
     np.testing.assert_allclose(found, expected[rows], atol=1e-4 if tiles.available() else 1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_grades_without_tiles_are_the_same_within_a_hundredth_of_a_level(seed, monkeypatch, tmp_path):
+    saved(tmp_path, seed, (128, 64), SIZE)
+    rows = np.random.default_rng(seed).integers(0, PINS, 1_000)
+
+    def levels():
+        return expected_level(arranged(Scorer(tmp_path), *world(seed), rows))
+
+    here = levels()
+    monkeypatch.setattr(tiles, "available", lambda: False)
+    assert np.abs(levels() - here).max() < 1e-3
 
 
 @pytest.mark.parametrize(("bits", "apart"), [(16, 2e-3), (8, 5e-2)])

@@ -1,16 +1,18 @@
-"""Products by tiles: as exact as they say, whatever the sizes, and the same without tiles as far as grades go."""
+"""Products by tiles: as exact as they say, whatever the sizes."""
 
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.relevance import expected_level, softmax
 from limbeck.student import tiles
+from limbeck.student.tiles import SIDE
 
 SIZES = st.integers(1, 70)
+with_tiles = pytest.mark.skipif(not tiles.available(), reason="this processor has no tiles")
 
 
 def drawn(seed, *sizes):
@@ -18,46 +20,56 @@ def drawn(seed, *sizes):
     return [(random.standard_normal(size) * 10 ** random.uniform(-3, 3, size)).astype(np.float32) for size in sizes]
 
 
-def product(left, matrix, begin, rectify):
-    out = tiles.room(len(left), matrix.shape[1])
-    found = out[: len(left), : matrix.shape[1]]
-    found[:] = begin
-    tiles.add_product(left, tiles.Right.of(matrix), out, len(left), rectify)
-    return found
+@numba.njit
+def multiply(shapes, rows, least, right, begin):
+    depth, width = SIDE * right.shape[1], SIDE * len(right)
+    high, low = tiles.room(SIDE, depth, np.uint16), tiles.room(SIDE, depth, np.uint16)
+    given, out = tiles.room(SIDE, depth, np.float32), tiles.room(SIDE, width, np.float32)
+    given[:], out[:] = 0, 0
+    given[: len(rows), : rows.shape[1]], out[: len(rows), : begin.shape[1]] = rows, begin
+    tiles.begin(shapes.ctypes.data)
+    for r in range(SIDE):
+        tiles.split(given, r, depth, least, high, low, r)
+    tiles.add_product(high, low, right, out)
+    tiles.end()
+    return out
 
 
-@given(rows=st.integers(0, 70), depth=SIZES, width=SIZES, rectify=st.booleans(), seed=st.integers(0, 2**32))
+@with_tiles
+@given(rows=st.integers(1, SIDE), depth=SIZES, width=SIZES, rectify=st.booleans(), seed=st.integers(0, 2**32))
 def test_a_product_is_that_of_double_precision_but_for_the_last_digits(rows, depth, width, rectify, seed):
     left, matrix, begin = drawn(seed, (rows, depth), (depth, width), (rows, width))
     used = np.maximum(left, 0) if rectify else left
     exact = used.astype(np.float64) @ matrix.astype(np.float64) + begin
     room = np.abs(used).astype(np.float64) @ np.abs(matrix).astype(np.float64) + np.abs(begin)
-    assert (np.abs(product(left, matrix, begin, rectify) - exact) <= 2.0**-15 * room).all()
+    least = np.float32(0 if rectify else -np.inf)
+    found = multiply(tiles.SHAPES, left, least, tiles.laid_out(matrix), begin)
+    assert (np.abs(found[:rows, :width] - exact) <= 2.0**-15 * room).all()
+    assert (found[rows:] == 0).all()
+    assert (found[:, width:] == 0).all()
 
 
-def test_what_lies_beyond_rows_and_columns_is_not_looked_at():
-    left, matrix = drawn(1, (40, 50), (33, 5))
-    left[:, 33:] = left[17:] = np.nan
-    out = tiles.room(17, 5)
-    out[:] = 0
-    tiles.add_product(left, tiles.Right.of(matrix), out, 17)
-    np.testing.assert_allclose(out[:17, :5], left[:17, :33] @ matrix, rtol=1e-3, atol=1)
+@given(depth=SIZES, width=SIZES, seed=st.integers(0, 2**32))
+def test_a_matrix_is_laid_out_whole_blocks_of_it_with_zeros_beyond(depth, width, seed):
+    (matrix,) = drawn(seed, (depth, width))
+    blocks = tiles.laid_out(matrix)
+    assert blocks.shape[:2] == (-(-width // SIDE), -(-depth // SIDE))
+    assert blocks.ctypes.data % 64 == 0
+    of_two = blocks.transpose(2, 1, 4, 0, 3, 5).reshape(2, -1, SIDE * blocks.shape[0])  # part, two rows, column
+    whole = np.stack([of_two << 16, of_two & 0xFFFF0000], axis=2).view(np.float32).reshape(2, -1, of_two.shape[2])
+    high, low = whole[:, :depth, :width]
+    assert (np.abs(high - matrix) <= 2.0**-8 * np.abs(matrix)).all()
+    assert (np.abs(high + low - matrix) <= 2.0**-15 * np.abs(matrix)).all()
+    assert not whole[:, depth:].any()
+    assert not whole[:, :, width:].any()
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_grades_without_tiles_are_the_same_within_a_hundredth_of_a_level(seed, monkeypatch):
-    random = np.random.default_rng(seed)
-    left, first, second = (random.standard_normal(n, np.float32) for n in ((1_000, 194), (194, 64), (64, 5)))
-
-    def levels():
-        hidden = product(left, first / 14, 0, False)
-        return expected_level(softmax(product(np.ascontiguousarray(hidden), second, 0, True)))
-
-    here = levels()
-    monkeypatch.setattr(tiles, "available", lambda: False)
-    assert np.abs(levels() - here).max() < 1e-3
+def test_numbers_are_padded_to_whole_blocks():
+    for count in (1, SIDE, SIDE + 1):
+        found = tiles.padded(np.ones(count, np.float32))
+        assert (len(found) % SIDE, found.sum(), found[:count].sum()) == (0, count, count)
 
 
 def test_whether_there_are_tiles_is_what_the_processor_says():
     said = Path("/proc/cpuinfo")
-    assert tiles.available() <= (said.exists() and "amx_bf16" in said.read_text().split())
+    assert tiles.available() <= (said.exists() and {"amx_bf16", "avx512_bf16"} <= set(said.read_text().split()))
