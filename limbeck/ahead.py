@@ -4,6 +4,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from limbeck import compiled
+
 LINE = 64  # bytes that come together
 
 
@@ -19,3 +21,13 @@ def fetch(typing, address):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
+
+
+@compiled.within
+def fetch_row(table, rows, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fetch the row of a table (n, d) that `rows[i]` says, where there is such an i."""
+    if i < len(rows):
+        size = table.shape[1] * table.itemsize
+        begin = table.ctypes.data + rows[i] * size
+        for address in range(begin, begin + size, LINE):
+            fetch(address)

@@ -8,11 +8,10 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-import numba
 import numpy as np
 import pyarrow as pa
 
-from limbeck import ahead
+from limbeck import ahead, compiled
 from limbeck.errors import WorkspaceError
 
 EMPTY = np.uint32(0xFFFFFFFF)
@@ -55,7 +54,7 @@ class Lookup:
     def rows_of(self, texts: pa.Array) -> np.ndarray:
         """As `rows`, of a column of strings without nulls."""
         other = Lookup(texts, self._held[2])._held
-        return _rows(other[0], other[1].astype(np.int64), *self._held)
+        return _found(other[0], other[1].astype(np.int64), self._held)
 
     def of(self, rows: np.ndarray) -> list[str]:
         """The texts in these rows."""
@@ -117,7 +116,14 @@ def _rows_of(held: Held, texts: Sequence[str]) -> np.ndarray:
         parts = [_bytes(text) for text in texts]  # type: ignore[misc]
     ends = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, parts), np.int64, len(texts)), out=ends[1:])
-    return _rows(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends, *held)
+    return _found(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends, held)
+
+
+def _found(characters: np.ndarray, ends: np.ndarray, held: Held) -> np.ndarray:
+    """The rows of texts that stand one after the other and end there."""
+    out, firsts = np.empty(len(ends) - 1, np.int64), np.empty(_TOGETHER, np.int64)
+    _rows(characters, ends, *held, firsts, out)
+    return out
 
 
 def _row_of(held: Held, text: str) -> int:
@@ -128,7 +134,7 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogatepass")
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.kernel
 def _fill(characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for row in range(len(begins) - 1):
         first = _first(characters, begins[row], begins[row + 1], slots)
@@ -137,10 +143,9 @@ def _fill(characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma:
             slots[slot] = row
 
 
-@numba.njit(cache=True, nogil=True)
-def _rows(asked, ends, characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@compiled.kernel
+def _rows(asked, ends, characters, begins, slots, firsts, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Some at a time, step by step: what the next step reads of each is fetched while the others have this one."""
-    out, firsts = np.empty(len(ends) - 1, np.int64), np.empty(_TOGETHER, np.int64)
     for start in range(0, len(out), _TOGETHER):
         some = range(min(_TOGETHER, len(out) - start))
         for i in some:
@@ -155,10 +160,9 @@ def _rows(asked, ends, characters, begins, slots):  # type: ignore[no-untyped-de
         for i in some:
             begin, end = ends[start + i], ends[start + i + 1]
             _, out[start + i] = _slot(firsts[i], asked, begin, end, characters, begins, slots)
-    return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _first(asked, begin, end, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The slot at which to look for a text first. FNV-1a, its bits mixed once more."""
     value = np.uint64(14695981039346656037)
@@ -168,7 +172,7 @@ def _first(asked, begin, end, slots):  # type: ignore[no-untyped-def]  # pragma:
     return np.int64(value & np.uint64(len(slots) - 1))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _slot(slot, asked, begin, end, characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The slot of a text, from its first one on, and the row there: −1 where the slot is empty."""
     while slots[slot] != EMPTY:
@@ -179,7 +183,7 @@ def _slot(slot, asked, begin, end, characters, begins, slots):  # type: ignore[n
     return slot, np.int64(-1)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _same(asked, begin, end, characters, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     if b - a != end - begin:
         return False

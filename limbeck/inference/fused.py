@@ -5,10 +5,11 @@ normalisation. The error function is a ratio of two polynomials here (that of Ei
 2e-6 of the exact one.
 """
 
-import numba
 import numpy as np
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+from limbeck import compiled
+
+_compiled = compiled.kernel(fastmath={"reassoc", "contract", "nsz"})
 _MOST = np.float32(4)  # from here on, the error function is 1 in single precision
 _HALF = np.float32(0.7071067811865476)
 

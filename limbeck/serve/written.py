@@ -7,10 +7,10 @@ import re
 from typing import Annotated
 
 import msgspec
-import numba
 import numpy as np
 from msgspec import Meta
 
+from limbeck import compiled
 from limbeck.serve.messages import MAX_DOCUMENTS, Query, Usage
 from limbeck.serve.ranked import DECIMALS, in_order, rounded
 
@@ -71,7 +71,7 @@ def _list(order: np.ndarray, expected: np.ndarray, distribution: np.ndarray) -> 
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.kernel
 def _write(lines, order, expected, distribution):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The numbers of each result into its line."""
     for i in range(len(order)):
@@ -86,7 +86,7 @@ def _write(lines, order, expected, distribution):  # type: ignore[no-untyped-def
         line[_LEVEL] = _ZERO + level + 1
 
 
-@numba.njit(inline="always")
+@compiled.within
 def _whole(line, number):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The index of a result, over the spaces that end at its place."""
     place = _INDEX
@@ -97,7 +97,7 @@ def _whole(line, number):  # type: ignore[no-untyped-def]  # pragma: no cover - 
         line[place] = _ZERO + number % 10
 
 
-@numba.njit(inline="always")
+@compiled.within
 def _decimal(line, place, number):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """A number below ten, rounded: eight characters in one word, in which digits part by multiplication.
 

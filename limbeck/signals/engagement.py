@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
-from limbeck import lookup
+from limbeck import compiled, lookup
 from limbeck.records import empty
 from limbeck.relevance import normalise_query
 from limbeck.signals import window
@@ -37,7 +36,6 @@ VERSION = 2  # raise it when the same log is to give other columns
 COLUMNS = ("click_rate", "long_click_rate", "save_rate", "looks")
 GROUPS: tuple[Group, ...] = (Group("engagement.pin", "pin", COLUMNS), Group("engagement.pair", "pair", COLUMNS))
 POPULATION, PINS = "population.json", "pins.arrow"
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 END = np.iinfo(np.int32).max  # the date of what is graded now: all of the log is before it
 
 
@@ -96,7 +94,7 @@ class Engagement(Signal):
         return place
 
 
-@_compiled
+@compiled.kernel
 def _find(keys, begin, end, base, asked, place):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Where base + each asked number stands among the sorted keys from `begin` to `end`, which are few; −1: nowhere."""
     for i in range(len(asked)):
@@ -110,7 +108,7 @@ def _find(keys, begin, end, base, asked, place):  # type: ignore[no-untyped-def]
         place[i] = low if low < end and asked[i] >= 0 and keys[low] == base + asked[i] else -1
 
 
-@_compiled
+@compiled.kernel
 def _expect(pins, pairs, own, place, rates, of_pin, of_pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """As `rates.expected`, of the counts in these places; of nothing, for a pair that was never seen."""
     for i in range(len(own)):

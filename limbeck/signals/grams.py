@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from limbeck import compiled
 
 
 class Grams(NamedTuple):
@@ -38,7 +39,7 @@ def spellings(grams: Grams) -> Spellings:
     return Spellings(hashes, np.append(begins, len(order)).astype(np.int64), terms, sizes.astype(np.uint8))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.making
 def _grams(characters, ends):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     count = len(ends) - 1
     offsets = np.zeros(count + 1, np.int64)
@@ -57,7 +58,7 @@ def _grams(characters, ends):  # type: ignore[no-untyped-def]  # pragma: no cove
     return offsets, hashes[: offsets[count]].copy()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _hash(characters, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """FNV-1a over code points, its bits mixed once more."""
     value = np.uint32(2166136261)

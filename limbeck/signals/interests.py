@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
-import numba
 import numpy as np
 import pyarrow as pa
 from safetensors.numpy import load_file, save_file
 
-from limbeck import ahead
+from limbeck import ahead, compiled
 from limbeck.relevance import normalise_query
 from limbeck.signals import classes
 from limbeck.signals.aligned import Aligned, places
@@ -171,7 +170,9 @@ class Interests(Signal):
         """As `agreement` with the one query, (n, 1): each class of a Pin is as much as the query has of it."""
         has = np.full(len(self.names), np.nan if np.isnan(asked.share).any() else 0, np.float32)
         has[asked.number[0]] += asked.share[0]
-        return _shared(has, self._pins.number, self._pins.share, rows)[:, None]
+        out = np.zeros((len(rows), 1), np.float32)
+        _share(has, self._pins.number, self._pins.share, rows, out[:, 0])
+        return out
 
     def _columns(self, of: Classes) -> np.ndarray:
         about = np.zeros((len(of.share), self.models.places.shape[1]), np.float32)
@@ -180,18 +181,14 @@ class Interests(Signal):
         return np.column_stack([about, of.shopping]) if self.models.shopping else about
 
 
-@numba.njit(cache=True, nogil=True)
-def _shared(has, number, share, rows):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """How much of its shares each of these Pins has in classes of which so much is asked for (n,)."""
-    out = np.zeros(len(rows), np.float32)
+@compiled.kernel
+def _share(has, number, share, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Add up how much of its shares each of these Pins has in classes of which so much is asked for."""
     for i in range(len(rows)):
-        if i + _AHEAD < len(rows):
-            place = rows[i + _AHEAD] * number.shape[1]
-            ahead.fetch(number.ctypes.data + number.itemsize * place)
-            ahead.fetch(share.ctypes.data + share.itemsize * place)
+        ahead.fetch_row(number, rows, i + _AHEAD)
+        ahead.fetch_row(share, rows, i + _AHEAD)
         for j in range(number.shape[1]):
             out[i] += has[number[rows[i], j]] * share[rows[i], j]
-    return out
 
 
 def agreement(some: Classes, others: Classes) -> np.ndarray:

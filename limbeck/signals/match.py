@@ -13,7 +13,7 @@ where it is written as two.
 import numba
 import numpy as np
 
-from limbeck import ahead
+from limbeck import ahead, compiled
 from limbeck.signals.terms import Queries, Terms
 
 FIELDS = (
@@ -87,42 +87,45 @@ def features(
 
 
 # All of the kernel is in this file: what Numba keeps on the disk is made anew when this file changes, and only then.
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 _inlined = numba.njit(inline="always", error_model="numpy")  # what runs for each term: a call costs more than its work
-_within = numba.njit(error_model="numpy", nogil=True, forceinline=True)  # for each Pin: a call hands over 60 numbers
 
 
-@_compiled
+@compiled.making
 def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     counts, best = np.zeros((len(mean_lengths), MOST_TERMS), dtype=np.int32), np.zeros(MOST_TERMS, dtype=np.float32)
     slots, shared = np.zeros(_SLOTS, dtype=np.uint64), np.zeros(len(pins.gram_sizes), dtype=np.uint8)
-    tokens, offsets = pins.tokens, pins.offsets
-    hits = np.empty(_longest(offsets, rows), dtype=np.int64)
+    hits = np.empty(_longest(pins.offsets, rows), dtype=np.int64)
     for q in range(len(begins) - 1):
         words = queries.words[queries.begins[q] : queries.begins[q + 1]]
-        m = len(words)
-        if m == 0:
-            continue
-        sieve = np.zeros(_SIEVE, np.uint32)
-        asked = _mark(words, slots, sieve)
-        alike = _likeness(words, asked[0], queries.grams, pins, shared, sieve)
-        rare, unknown = np.float32(0), np.float32(0)
-        for j in range(m):
-            rare += words[j].rarity
-            unknown += not words[j].known
-        for i in range(begins[q], begins[q + 1]):
-            if i + _AHEAD < len(rows) and rows[i + _AHEAD] >= 0:
-                _fetch(tokens, offsets, rows[i + _AHEAD])
-            line = out[i]
-            line[_QUERY], line[_QUERY + 1], line[_QUERY + 2] = m, rare, unknown / np.float32(m)
-            if rows[i] >= 0:
-                bounds = offsets[rows[i]]
-                last = _sieved(sieve, tokens, bounds[0], bounds[-1], hits)
-                found = _fields(words, slots, hits, last, tokens, bounds, counts, line)
-                _summaries(words, counts, found, bounds, mean_lengths, line)
-                _title(words, tokens, bounds, counts, line)
-                _alike(words, asked, counts, alike, hits, last, tokens, bounds[1], best, line)
-                _forget(words, found, counts)
+        if len(words):
+            sieve = np.zeros(_SIEVE, np.uint32)
+            asked = _mark(words, slots, sieve)
+            alike = _likeness(words, asked[0], queries.grams, pins, shared, sieve)
+            told = words, slots, sieve, asked, alike, mean_lengths
+            _of_query(told, pins.tokens, pins.offsets, rows, begins[q], begins[q + 1], (hits, counts, best), out)
+
+
+@compiled.within
+def _of_query(told, tokens, offsets, rows, begin, end, room, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    words, slots, sieve, asked, alike, mean_lengths = told
+    hits, counts, best = room
+    m, rare, unknown = len(words), np.float32(0), np.float32(0)
+    for j in range(m):
+        rare += words[j].rarity
+        unknown += not words[j].known
+    for i in range(begin, end):
+        if i + _AHEAD < len(rows) and rows[i + _AHEAD] >= 0:
+            _fetch(tokens, offsets, rows[i + _AHEAD])
+        line = out[i]
+        line[_QUERY], line[_QUERY + 1], line[_QUERY + 2] = m, rare, unknown / np.float32(m)
+        if rows[i] >= 0:
+            bounds = offsets[rows[i]]
+            last = _sieved(sieve, tokens, bounds[0], bounds[-1], hits)
+            found = _fields(words, slots, hits, last, tokens, bounds, counts, line)
+            _summaries(words, counts, found, bounds, mean_lengths, line)
+            _title(words, tokens, bounds, counts, line)
+            _alike(words, asked, counts, alike, hits, last, tokens, bounds[1], best, line)
+            _forget(words, found, counts)
 
 
 @_inlined
@@ -133,7 +136,7 @@ def _fetch(tokens, offsets, row):  # type: ignore[no-untyped-def]  # pragma: no 
         ahead.fetch(tokens.ctypes.data + 4 * t)
 
 
-@_compiled
+@compiled.kernel
 def _longest(offsets, rows):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The terms of the Pin that has the most."""
     most = 0
@@ -143,7 +146,7 @@ def _longest(offsets, rows):  # type: ignore[no-untyped-def]  # pragma: no cover
     return most
 
 
-@_compiled
+@compiled.kernel
 def _mark(words, slots, sieve):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Let all terms by which a word may be found through the sieve, and set bit j of the slots of those of word j.
 
@@ -180,7 +183,7 @@ def _passes(sieve, token):  # type: ignore[no-untyped-def]  # pragma: no cover -
     return (sieve[(low >> np.uint32(5)) & np.uint32(_SIEVE - 1)] >> (low & np.uint32(31))) & np.uint32(1)
 
 
-@_within
+@compiled.within
 def _sieved(sieve, tokens, begin, end, hits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Where tokens stand that the query may ask for, in order; returns how many. Of most stretches no token passes."""
     count, last = 0, max(0, len(tokens) - _AT_ONCE)
@@ -195,7 +198,7 @@ def _sieved(sieve, tokens, begin, end, hits):  # type: ignore[no-untyped-def]  #
     return count
 
 
-@_within
+@compiled.within
 def _fields(words, slots, hits, last, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Count terms by field, in `counts` of zeros; phrases. Returns the bits of the fields that have any."""
     m, last_field, found, here, f = np.float32(len(words)), len(bounds) - 1, 0, 0, 0
@@ -220,7 +223,7 @@ def _fields(words, slots, hits, last, tokens, bounds, counts, line):  # type: ig
     return found
 
 
-@_within
+@compiled.within
 def _forget(words, fields, counts):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Make the counts of the fields that have any zeros again."""
     for f in range(len(counts)):
@@ -229,7 +232,7 @@ def _forget(words, fields, counts):  # type: ignore[no-untyped-def]  # pragma: n
                 counts[f, j] = 0
 
 
-@_within
+@compiled.within
 def _count(words, slots, tokens, hits, from_hit, to_hit, end, counts):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Count each query term of a field, which has one at some of these hits.
 
@@ -276,7 +279,7 @@ def _step(word, token, tokens, after, end):  # type: ignore[no-untyped-def]  # p
     return 0, 0
 
 
-@_within
+@compiled.within
 def _summaries(words, counts, fields, bounds, mean_lengths, line):  # type: ignore[no-untyped-def]  # pragma: no cover
     """BM25, share of terms found, and that share weighted by rarity, of the fields that have any, and all; lengths."""
     last_field, rare = len(bounds) - 1, line[_QUERY + 1]
@@ -298,7 +301,7 @@ def _summaries(words, counts, fields, bounds, mean_lengths, line):  # type: igno
         line[at], line[at + 1], line[at + 2] = score, found / np.float32(len(words)), weight / rare
 
 
-@_within
+@compiled.within
 def _title(words, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """What is asked of the title but likeness."""
     m, begin, end, at = len(words), bounds[0], bounds[1], _TITLE
@@ -313,7 +316,7 @@ def _title(words, tokens, bounds, counts, line):  # type: ignore[no-untyped-def]
     line[at + 4] = equal
 
 
-@_within
+@compiled.within
 def _alike(words, asked, counts, alike, hits, last, tokens, title, best, line):  # type: ignore[no-untyped-def]  # pragma: no cover
     """How alike the closest term of the title, which ends at `title`, is to each query term.
 
@@ -355,7 +358,7 @@ def _closer(asked, alike, token, best):  # type: ignore[no-untyped-def]  # pragm
         slot = (slot + np.uint64(1)) & np.uint64(len(alike) - 1)
 
 
-@_compiled
+@compiled.making
 def _likeness(words, asked, grams, pins, shared, sieve):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The Dice coefficients of the trigrams of the words asked for and of all terms that are alike.
 
@@ -380,7 +383,7 @@ def _likeness(words, asked, grams, pins, shared, sieve):  # type: ignore[no-unty
     return _placed(found[:count], sieve)
 
 
-@_compiled
+@compiled.making
 def _spans(words, asked, grams, pins):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Which entries of the Pins' terms each trigram of the words asked for has, (grams, 2), and how many they are."""
     spans, size = np.zeros((len(grams), 2), np.int64), 0
@@ -394,7 +397,7 @@ def _spans(words, asked, grams, pins):  # type: ignore[no-untyped-def]  # pragma
     return spans, size
 
 
-@_compiled
+@compiled.making
 def _placed(found, sieve):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Each term where its number's hash says, or behind that; all are let through the sieve."""
     size = 16

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 
-from limbeck import lookup
+from limbeck import compiled, lookup
 from limbeck.signals import grams
 from limbeck.signals.match import APART, FIELDS, NAMES, features
 from limbeck.signals.terms import Queries, Terms
@@ -218,16 +217,19 @@ def _laid(old: _Old, new: Terms, terms: list[str], same: np.ndarray) -> tuple[Te
     offsets = np.empty((len(same), old.offsets.shape[1]), np.int64)
     first, frequency = np.empty(len(terms), np.int64), np.zeros(len(terms), np.int64)
     sides = (old.tokens, old.offsets, np.asarray(new.tokens), np.asarray(new.offsets))
-    count = _lay(same, *sides, (tokens, offsets, first, frequency))
+    number, last = np.full((2, len(terms)), -1, np.int64)
+    count = _lay(same, *sides, number, last, (tokens, offsets, first, frequency))
     said = [terms[number] for number in first[:count].tolist()]
     return Terms(tokens, offsets, *grams.spellings(grams.of(said))), frequency[:count], said
 
 
-@numba.njit(cache=True, nogil=True)
-def _lay(same, old_tokens, old_offsets, new_tokens, new_offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Fill `out`: tokens, offsets, of each term's new number the old one, in how many Pins it is. Returns the terms."""
+@compiled.kernel
+def _lay(same, old_tokens, old_offsets, new_tokens, new_offsets, number, last, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill `out`: tokens, offsets, of each term's new number the old one, in how many Pins it is. Returns the terms.
+
+    `number` and `last`, of each old number the new one and the Pin that had it last, are −1.
+    """
     tokens, offsets, first, frequency = out
-    number, last = np.full(len(first), -1, np.int64), np.full(len(first), -1, np.int64)
     count, end, fresh = 0, 0, 0
     for pin in range(len(same)):
         old = same[pin] >= 0

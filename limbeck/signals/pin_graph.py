@@ -6,8 +6,9 @@ seed and the Pin it starts at, so that neither the order nor the number of Pins 
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from limbeck import compiled
 
 WALKS, STEPS = 32, 2  # from each Pin; a step leads by a board to another Pin
 NEIGHBOURS = 20  # that are kept: those visited most often
@@ -36,7 +37,7 @@ def _ends(number: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([[0], np.bincount(number, minlength=count).cumsum()]).astype(np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.making
 def neighbours(graph, starts, avoided, seed):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Pins that walks from the `starts` (n,) visit most: rows int32 (n, NEIGHBOURS), and shares of the visits float32.
 
@@ -44,8 +45,14 @@ def neighbours(graph, starts, avoided, seed):  # type: ignore[no-untyped-def]  #
     """
     found = np.zeros((len(starts), NEIGHBOURS), np.int32)
     share = np.zeros((len(starts), NEIGHBOURS), np.float32)
-    pins, times = np.empty(WALKS * STEPS, np.int32), np.zeros(WALKS * STEPS, np.int32)
-    state = np.empty(1, np.uint64)
+    visits = np.empty(WALKS * STEPS, np.int32), np.zeros(WALKS * STEPS, np.int32)
+    _visit(graph, starts, avoided, seed, np.empty(1, np.uint64), visits, found, share)
+    return found, share
+
+
+@compiled.within
+def _visit(graph, starts, avoided, seed, state, visits, found, share):  # type: ignore[no-untyped-def]  # pragma: no cover
+    pins, times = visits
     for i in range(len(starts)):
         kinds, state[0] = 0, _begin(seed, starts[i])
         for _ in range(WALKS):
@@ -60,14 +67,18 @@ def neighbours(graph, starts, avoided, seed):  # type: ignore[no-untyped-def]  #
             _most_visited(pins, times, kinds, found[i], share[i])
         else:
             found[i, 0], share[i, 0] = starts[i], 1
-    return found, share
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.making
 def strangers(graph, starts, seed):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """For each start a Pin at the end of a longer walk that is on none of its boards; −1 where none is met."""
     found = np.full(len(starts), -1, np.int32)
-    state = np.empty(1, np.uint64)
+    _estrange(graph, starts, seed, np.empty(1, np.uint64), found)
+    return found
+
+
+@compiled.within
+def _estrange(graph, starts, seed, state, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for i in range(len(starts)):
         state[0] = _begin(seed, starts[i])
         for _ in range(TRIES):
@@ -79,10 +90,9 @@ def strangers(graph, starts, seed):  # type: ignore[no-untyped-def]  # pragma: n
             if here >= 0 and not _share_a_board(graph, starts[i], here):
                 found[i] = here
                 break
-    return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _step(graph, pin, avoided, state):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Any Pin of any board of a Pin but one; −1 where it has no other board."""
     begin, count = graph.of_pin[pin], graph.of_pin[pin + 1] - graph.of_pin[pin]
@@ -98,7 +108,7 @@ def _step(graph, pin, avoided, state):  # type: ignore[no-untyped-def]  # pragma
     return np.int64(graph.pins[begin + _draw(state, graph.of_board[board + 1] - begin)])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _most_visited(pins, times, kinds, found, share):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Fill in the Pins visited most often, equal ones by row, and their shares of these visits; empties `times`."""
     total = 0
@@ -113,7 +123,7 @@ def _most_visited(pins, times, kinds, found, share):  # type: ignore[no-untyped-
     share /= total
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _count(pins, times, kinds, pin):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """One more visit of a Pin: how many kinds there are now. They are few: looking through them beats sorting."""
     for kind in range(kinds):
@@ -124,7 +134,7 @@ def _count(pins, times, kinds, pin):  # type: ignore[no-untyped-def]  # pragma: 
     return kinds + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _share_a_board(graph, one, other):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     a, b = graph.of_pin[one], graph.of_pin[other]
     while a < graph.of_pin[one + 1] and b < graph.of_pin[other + 1]:
@@ -137,20 +147,20 @@ def _share_a_board(graph, one, other):  # type: ignore[no-untyped-def]  # pragma
     return one == other
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _begin(seed, pin):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Where the numbers of a start begin."""
     return _mixed(_mixed(np.uint64(seed)) ^ np.uint64(pin))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _draw(state, below):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The next number from 0 to before `below`, which is less than 2³²: splitmix64."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     return np.int64(((_mixed(state[0]) >> np.uint64(32)) * np.uint64(below)) >> np.uint64(32))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled.within
 def _mixed(bits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

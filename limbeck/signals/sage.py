@@ -4,12 +4,12 @@ import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 from safetensors.numpy import load_file
 
+from limbeck import ahead, compiled
 from limbeck.remembered import Remembered
 from limbeck.signals.aligned import PLACE, Aligned, places
 from limbeck.signals.signal import Group, Read, Side, Signal
@@ -18,6 +18,7 @@ SIZE = 32
 QUERIES = 20_000  # whose vectors are kept
 WEIGHTS = "towers.safetensors"
 ROWS_AT_ONCE = 65_536
+_AHEAD = 8  # Pins ahead of the one that is read
 Weights = Mapping[str, np.ndarray]
 
 
@@ -80,8 +81,9 @@ class Pins:
 
     def products(self, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Inner products of the Pins in these places (n,) and a vector (SIZE,): float32 (n, 1); NaN where none is."""
-        found: np.ndarray = _products(self._vectors, self._row[rows], vector)
-        return found
+        out = np.empty((len(rows), 1), np.float32)
+        _multiply(self._vectors, self._row[rows], vector, out[:, 0])
+        return out
 
 
 class SearchSage(Signal):
@@ -135,17 +137,17 @@ def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
     return Pins.load(folder, aligned(folder, pa.array(pin_ids, pa.string()))).of(np.arange(len(pin_ids)))
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _products(found, rows, query):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Inner products of rows of the vectors and the query's (n, 1); NaN where there is none."""
-    out = np.full((len(rows), 1), np.nan, np.float32)
+@compiled.kernel(fastmath={"reassoc"})
+def _multiply(vectors, rows, query, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Inner products of rows of the vectors and the query's (n,); NaN where there is none."""
     for i in range(len(rows)):
+        ahead.fetch_row(vectors, rows, i + _AHEAD)
+        out[i] = np.nan
         if rows[i] >= 0:
-            total, line = np.float32(0), found[rows[i]]
+            total, line = np.float32(0), vectors[rows[i]]
             for j in range(len(query)):
                 total += line[j] * query[j]
-            out[i, 0] = total
-    return out
+            out[i] = total
 
 
 def product(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:

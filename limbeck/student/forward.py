@@ -12,14 +12,12 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from limbeck import ahead
+from limbeck import ahead, compiled
 from limbeck.relevance import LEVELS
 from limbeck.student import tiles
 from limbeck.student.tiles import SIDE
 
 _AHEAD = 4  # Pins ahead of the one that is read
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-_within = numba.njit(error_model="numpy", nogil=True, forceinline=True)
 _INT32 = ir.IntType(32)
 _LEAST = np.float32(-np.inf)
 
@@ -76,72 +74,69 @@ def _by_numpy(pairs: Pairs, layers: Layers) -> np.ndarray:
     return found
 
 
-@_compiled
+@compiled.kernel
 def _fill_all(pairs, given, sums):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for i in range(len(pairs.rows)):
-        _fill(pairs, i, given, i, sums, i)
+        _fill(pairs, i, given[i], sums[i])
 
 
-@_compiled
+@compiled.making
 def _by_tiles(shapes, pairs, weights, biases, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     deepest = widest = 0
     for right in weights:
         deepest, widest = max(deepest, SIDE * right.shape[1]), max(widest, SIDE * len(right))
     high, low = tiles.room(SIDE, deepest, np.uint16), tiles.room(SIDE, deepest, np.uint16)
-    line = tiles.room(1, deepest, np.float32)
+    given = tiles.room(1, deepest, np.float32)[0]
     sums, others = tiles.room(SIDE, widest, np.float32), tiles.room(SIDE, widest, np.float32)
-    line[:] = sums[:] = others[:] = 0
+    given[:] = sums[:] = others[:] = 0
     tiles.begin(shapes.ctypes.data)
+    _block_by_block(pairs, weights, biases, given, high, low, sums, others, found)
+    tiles.end()
+
+
+@compiled.within
+def _block_by_block(pairs, weights, biases, given, high, low, sums, others, found):  # type: ignore[no-untyped-def]  # pragma: no cover
     for i in range(0, len(found), SIDE):
         count = min(SIDE, len(found) - i)
         for r in range(count):
-            _fill(pairs, i + r, line, 0, sums, r)
-            tiles.split(line, 0, deepest, _LEAST, high, low, r)
+            _fill(pairs, i + r, given, sums[r])
+            tiles.split(given, _LEAST, high[r], low[r])
         tiles.add_product(high, low, weights[0], sums)
         for layer in range(1, len(weights)):
             right, bias = weights[layer], biases[layer]
             for r in range(count):
-                tiles.split(sums, r, SIDE * right.shape[1], np.float32(0), high, low, r)
+                tiles.split(sums[r, : SIDE * right.shape[1]], np.float32(0), high[r], low[r])
+                line = others[r]
                 for j in range(len(bias)):
-                    others[r, j] = bias[j]
+                    line[j] = bias[j]
             tiles.add_product(high, low, right, others)
             sums, others = others, sums
         for r in range(count):
             for j in range(found.shape[1]):
                 found[i + r, j] = sums[r, j]
-    tiles.end()
 
 
-@_within
-def _fill(pairs, i, given, g, sums, r):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@compiled.within
+def _fill(pairs, i, given, sums):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """What the first layer is given of pair `i`: the products, the standardised columns and a bit for each group that
-    is missing, in row `g`. And what is summed up already, both shares, in row `r`. What is beyond stays as it is.
-
-    No row is taken out of its array: to count references to it would take longer than to fill it.
+    is missing. And what is summed up already: both shares. What is beyond stays as it is.
     """
     bits, scale, rows, columns, mean, spread, firsts, share = pairs
-    _fetch(bits, rows, i + _AHEAD)
-    products, width = np.uint64(bits.shape[1] - len(share)), np.uint64(columns.shape[1])  # so that none is below zero
-    row, i, g, r = np.uint64(rows[i]), np.uint64(i), np.uint64(g), np.uint64(r)
+    ahead.fetch_row(bits, rows, i + _AHEAD)
+    row, told = bits[rows[i]], columns[i]
+    products = len(row) - len(share)
     for j in range(products):
-        given[g, j] = _wide(bits[row, j]) * scale[j]
-    for j in range(width):
-        value = (columns[i, j] - mean[j]) * spread[j]
-        given[g, products + j] = value if value == value else np.float32(0)
-    for n in range(np.uint64(len(firsts))):
-        value = columns[i, firsts[n]]
-        given[g, products + width + n] = np.float32(0) if value == value else np.float32(1)
-    for j in range(np.uint64(len(share))):
-        sums[r, j] = share[j] + _wide(bits[row, products + j]) * scale[products + j]
-
-
-@_within
-def _fetch(bits, rows, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    if i < len(rows):
-        size = bits.shape[1] * bits.itemsize
-        begin = bits.ctypes.data + rows[i] * size
-        for address in range(begin, begin + size, ahead.LINE):
-            ahead.fetch(address)
+        given[j] = _wide(row[j]) * scale[j]
+    standard, missing = given[products:], given[products + len(told) :]
+    for j in range(len(told)):
+        value = (told[j] - mean[j]) * spread[j]
+        standard[j] = value if value == value else np.float32(0)
+    for n in range(len(firsts)):
+        value = told[firsts[n]]
+        missing[n] = np.float32(0) if value == value else np.float32(1)
+    kept, shared = row[products:], scale[products:]
+    for j in range(len(share)):
+        sums[j] = share[j] + _wide(kept[j]) * shared[j]
 
 
 @intrinsic

@@ -12,11 +12,12 @@ import functools
 import sys
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from limbeck import compiled
 
 # A tile has 16 rows of 64 bytes. Two beside each other and two below are four results of 16 by 16 that grow at once, so
 # that each product can end while the next three begin. Tiles 4 and 5 are of the right matrix, 6 and 7 of the left.
@@ -69,8 +70,6 @@ def _nearest(numbers: np.ndarray) -> np.ndarray:
 
 
 llvm.initialize_native_asmparser()  # for `_split`
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-_within = numba.njit(error_model="numpy", nogil=True)
 _BYTE, _LONG = ir.IntType(8), ir.IntType(64)
 _POINTER = _BYTE.as_pointer()
 _HALVES, _WORDS = (ir.VectorType(ir.IntType(bits), _ROWS) for bits in (16, 32))
@@ -173,7 +172,7 @@ def _split(typing, numbers, least, high, low):  # type: ignore[no-untyped-def]
     return types.void(types.int64, types.float32, types.int64, types.int64), generate
 
 
-@_compiled
+@compiled.making
 def room(rows, columns, kind):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """An empty array (rows, columns) that begins where a line of the cache does."""
     memory = np.empty(rows * columns + _LINE, kind)
@@ -181,19 +180,15 @@ def room(rows, columns, kind):  # type: ignore[no-untyped-def]  # pragma: no cov
     return memory[begin : begin + rows * columns].reshape(rows, columns)
 
 
-@_within
-def split(numbers, row, count, least, high, low, place):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Put the parts of the first 16 × n numbers in a row of float32 into a row of `high` and of `low`, uint16.
-
-    What is less than `least` counts as that.
-    """
-    first = numbers.ctypes.data + row * numbers.strides[0]
-    second, third = high.ctypes.data + place * high.strides[0], low.ctypes.data + place * low.strides[0]
-    for j in range(0, count, _ROWS):
+@compiled.within
+def split(numbers, least, high, low):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Put the parts of 16 × n float32 into `high` and `low`, uint16; what is less than `least` counts as that."""
+    first, second, third = numbers.ctypes.data, high.ctypes.data, low.ctypes.data
+    for j in range(0, len(numbers), _ROWS):
         _split(first + 4 * j, least, second + 2 * j, third + 2 * j)
 
 
-@_within
+@compiled.within
 def add_product(high, low, right, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Add 32 rows (32, ≥ k), in parts, times what is `laid_out` of a matrix (k, n) to `out` (32, ≥ n), float32.
 

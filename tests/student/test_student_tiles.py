@@ -29,7 +29,7 @@ def multiply(shapes, rows, least, right, begin):
     given[: len(rows), : rows.shape[1]], out[: len(rows), : begin.shape[1]] = rows, begin
     tiles.begin(shapes.ctypes.data)
     for r in range(SIDE):
-        tiles.split(given, r, depth, least, high, low, r)
+        tiles.split(given[r], least, high[r], low[r])
     tiles.add_product(high, low, right, out)
     tiles.end()
     return out
