@@ -16,6 +16,7 @@ import numpy as np
 
 from limbeck.index.catalogue import Shown
 from limbeck.index.store import Store
+from limbeck.relevance import LEVELS
 from limbeck.settings import Blend
 
 Kinds = Sequence[tuple[float, Sequence[Hashable | None]]]  # what one more costs, and each Pin's kind; None: its own
@@ -35,25 +36,25 @@ class Blender:
         """The places of the first `k` of these Pins, of expected levels (n,), in order; equal ones by pin_id."""
         asked, kinds = self._settings, self._kinds(rows)
         bands, some = np.searchsorted(asked.floors, expected, "right"), np.arange(len(rows))
+        scores = expected + bands * (LEVELS[-1] + asked.engagement)  # no score of a band reaches the next one's
         if not kinds:  # engagement is read of those alone whom it could bring among the first
-            some = leading(bands, expected, k, asked.engagement)
-        scores = expected[some]
+            some = leading(scores, k, asked.engagement)
+        scores = scores[some]
         if asked.engagement:
             scores = scores + asked.engagement * self._engagement(query, rows[some])
         if not kinds:
-            left = leading(bands[some], scores, k)
+            left = leading(scores, k)
             some, scores = some[left], scores[left]
-        order = self._in_order(rows[some], bands[some], scores)
+        order = self._in_order(rows[some], scores)
         return some[varied(order, scores.tolist(), bands[some].tolist(), kinds, k) if kinds else order[:k]]
 
-    def _in_order(self, rows: np.ndarray, bands: np.ndarray, scores: np.ndarray) -> Sequence[int]:
-        """Places by band, then by score, highest first; equal ones by pin_id, which is read where there are such."""
-        order = np.lexsort((-scores, -bands))
-        equal = (np.diff(scores[order]) == 0) & (np.diff(bands[order]) == 0)
-        if not equal.any():
+    def _in_order(self, rows: np.ndarray, scores: np.ndarray) -> Sequence[int]:
+        """Places by score, highest first; equal ones by pin_id, which is read where there are such."""
+        order = np.argsort(-scores)
+        if (np.diff(scores[order]) != 0).all():
             return order.tolist()
         names = self._store.ids(rows)
-        return sorted(order.tolist(), key=lambda i: (-bands[i], -scores[i], names[i]))
+        return sorted(order.tolist(), key=lambda i: (-scores[i], names[i]))
 
     def _engagement(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Expected worth as a share, (n,); the same for all where there is no log."""
@@ -81,19 +82,14 @@ def share(worth: np.ndarray, usual: float) -> np.ndarray:
     return np.divide(worth, total, out=np.full(len(worth), 0.5), where=total > 0)
 
 
-def leading(bands: np.ndarray, scores: np.ndarray, k: int, lift: float = 0.0) -> np.ndarray:
-    """Which may be among the first `k` by band and score if each score can still grow by up to `lift`, ascending.
+def leading(scores: np.ndarray, k: int, lift: float = 0.0) -> np.ndarray:
+    """Which may be among the first `k` by score if each score can still grow by up to `lift`, ascending.
 
     More than `k` of them where equal ones are on the edge.
     """
     if not 0 < k < len(scores):
         return np.arange(len(scores))
-    reached = np.bincount(bands)[::-1].cumsum()[::-1]  # by how many, each band or one above it
-    band = int(np.flatnonzero(reached >= k)[-1])
-    inside = bands == band
-    lacking = k - (reached[band] - inside.sum())
-    least = np.partition(scores[inside], -lacking)[-lacking]
-    return np.flatnonzero((bands > band) | (inside & (scores + lift >= least)))
+    return np.flatnonzero(scores + lift >= np.partition(scores, -k)[-k])
 
 
 def varied(order: Sequence[int], scores: Sequence[float], bands: Sequence[int], kinds: Kinds, k: int) -> list[int]:

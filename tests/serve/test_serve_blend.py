@@ -45,10 +45,8 @@ def test_every_pin_is_there_once_whatever_the_settings(store, expected, settings
 @given(LEVELS, st.integers(0, 60))
 def test_those_that_lead_are_the_first_ones_and_their_equals(expected, k):
     scores = np.round(expected, 1)
-    bands = np.searchsorted((1.5, 2.5, 3.5), scores, "right")
-    order = np.lexsort((scores, bands))[::-1]
-    last = (bands[order][:k][-1], scores[order][:k][-1]) if 0 < k < len(scores) else (-1, 0)
-    assert leading(bands, scores, k).tolist() == [i for i, own in enumerate(zip(bands, scores)) if own >= last]
+    last = np.sort(scores)[::-1][k - 1] if 0 < k < len(scores) else 0
+    assert leading(scores, k).tolist() == np.flatnonzero(scores >= last).tolist()
 
 
 @given(LEVELS, BLENDS)
