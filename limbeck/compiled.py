@@ -12,4 +12,6 @@ import numba
 
 making: Any = partial(numba.njit, nogil=True, error_model="numpy", cache=True)  # makes arrays, for loops to work on
 kernel: Any = partial(making, _nrt=False)
-within: Any = partial(kernel, cache=False, forceinline=True)  # part of the loop that calls it: a call hands over 60 numbers
+within: Any = partial(
+    kernel, cache=False, forceinline=True
+)  # part of the loop that calls it: a call hands over 60 numbers

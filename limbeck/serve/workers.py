@@ -63,9 +63,9 @@ Work = Callable[[Worker], None]
 def together(count: int, work: Work, ready: Callable[[int], None], affinity: bool = False) -> None:
     """Let so many workers `work` until SIGTERM or Ctrl-C; each then ends as a single one would.
 
-    The first begins alone, so that what is wrong is said once, and what is compiled late is compiled once. `ready` is
-    told how many Pins there are when all of them answer. With `affinity`, each stays on one of the cores that this
-    process may use, in turn. `SystemExit` where the first cannot begin.
+    All begin at once. What is wrong is said once, by the first: the others keep it to themselves until that one
+    answers. `ready` is told how many Pins there are when all of them answer. With `affinity`, each stays on one of the
+    cores that this process may use, in turn. `SystemExit` where the first cannot begin.
     """
     with _folder() as folder:
         _Crew(count, work, folder, affinity).run(ready)
@@ -90,22 +90,19 @@ class _Crew:
         self._told_first = self._told_again = 0.0  # when they were told to stop
         self._told, self._tell = os.pipe()
         self._watched, self._alive = os.pipe()  # the other end closes with this process
+        self._heard, silent = os.pipe()  # the other end closes when the first answers
+        self._silent: int | None = silent
 
     def run(self, ready: Callable[[int], None]) -> None:
         """Until all have ended."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        first, said = self._posts[0], False
-        self._begin(first)
-        while first.pins is None and first.process:
-            self._look()
-            if self._stopping:
-                self._insist()
+        said = False
         while self._running() or not self._stopping:
             self._insist() if self._stopping else self._again()
             self._look()
             if not said and all(post.pins is not None for post in self._posts):
-                ready(first.pins or 0)
+                ready(self._posts[0].pins or 0)
                 said = True
 
     def _running(self) -> bool:
@@ -115,7 +112,9 @@ class _Crew:
         post.process = os.fork()
         if not post.process:
             os.setsid()  # Ctrl-C is for the process that tells them all
-            os.close(self._alive)
+            for end in (self._alive, self._silent):
+                if end is not None:
+                    os.close(end)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             threading.Thread(target=_end_with, args=(self._watched,), daemon=True).start()
@@ -124,7 +123,15 @@ class _Crew:
             if self._affinity:
                 _stay_on_core(post.number)
             worker = Worker(post.number, self._folder, self._tell, post.answered)
-            ending.leave(lambda: ending.told(lambda: self._work(worker)))
+            ending.leave(lambda: ending.told(lambda: self._begun(worker)))
+
+    def _begun(self, worker: Worker) -> None:
+        try:
+            self._work(worker)
+        except BaseException:
+            if worker.number:
+                os.read(self._heard, 1)
+            raise
 
     def _again(self) -> None:
         """Let those begin who do not run, unless it is too soon."""
@@ -137,16 +144,25 @@ class _Crew:
         if select.select([self._told], [], [], LOOK)[0]:
             number, pins = _READY.unpack(os.read(self._told, _READY.size))
             self._posts[number].pins, self._posts[number].failures, self._posts[number].answered = pins, 0, True
+            if not number:
+                self._let_speak()
         while self._running() and (ended := os.waitpid(-1, os.WNOHANG))[0]:
             [post] = [post for post in self._posts if post.process == ended[0]]
             self._ended(post, os.waitstatus_to_exitcode(ended[1]))
+
+    def _let_speak(self) -> None:
+        if self._silent is not None:
+            os.close(self._silent)
+            self._silent = None
 
     def _ended(self, post: _Post, code: int) -> None:
         answered, post.process, post.pins = post.pins is not None, None, None
         if self._stopping:
             return
-        if not answered and not any(other.process for other in self._posts):
-            raise SystemExit(code)  # it has said why
+        told = not post.number and self._silent is not None  # the first, which has said why
+        if not answered and (told or not self._running()):
+            self._tell_all(signal.SIGTERM)
+            raise SystemExit(code)
         observed.log.info(json.dumps({"worker": post.number, "ended": code}))
         post.due = time.monotonic() + (0 if answered else min(AGAIN * 2**post.failures, MOST))
         post.failures += not answered
@@ -154,6 +170,7 @@ class _Crew:
     def _stop(self, *_: object) -> None:
         if not self._stopping:
             self._told_first = self._told_again = time.monotonic()
+            self._let_speak()
         self._stopping = True
         self._tell_all(signal.SIGTERM)
 

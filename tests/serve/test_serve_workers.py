@@ -150,6 +150,39 @@ def test_what_is_wrong_is_said_once(tmp_path):
     assert said.startswith("limbeck: ")
 
 
+CREW = """
+import sys, time
+from limbeck.errors import InputError
+from limbeck.serve import workers
+
+def work(worker):
+    if worker.number or "both" in sys.argv:
+        time.sleep(0 if worker.number else 0.5)
+        raise InputError(f"{worker.number} is wrong")
+    time.sleep(0.5)
+    print("the first answers", file=sys.stderr, flush=True)
+    worker.ready(1)
+    time.sleep(600)
+
+workers.together(2, work, print)
+"""
+
+
+def test_what_is_wrong_with_all_is_said_by_the_first_alone():
+    ran = subprocess.run([sys.executable, "-c", CREW, "both"], capture_output=True, text=True, timeout=PATIENCE)
+    assert (ran.returncode, ran.stderr) == (2, "limbeck: 0 is wrong\n")
+
+
+def test_what_is_wrong_with_another_is_said_once_the_first_answers():
+    process = subprocess.Popen([sys.executable, "-c", CREW], stderr=subprocess.PIPE, text=True)
+    try:
+        said = [process.stderr.readline() for _ in range(2)]
+        assert said == ["the first answers\n", "limbeck: 1 is wrong\n"]
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_nobody_to_answer_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"serve\.workers is 0"):
         running.run(Workspace(tmp_path), Serve(workers=0))
