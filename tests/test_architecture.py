@@ -34,6 +34,7 @@ LEAVES = {
     "listening",
     "lookup",
     "ahead",
+    "compiled",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {
