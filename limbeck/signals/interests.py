@@ -171,7 +171,7 @@ class Interests(Signal):
         has = np.full(len(self.names), np.nan if np.isnan(asked.share).any() else 0, np.float32)
         has[asked.number[0]] += asked.share[0]
         out = np.zeros((len(rows), 1), np.float32)
-        _share(has, self._pins.number, self._pins.share, rows, out[:, 0])
+        _add_shares(has, self._pins.number, self._pins.share, rows, out[:, 0])
         return out
 
     def _columns(self, of: Classes) -> np.ndarray:
@@ -182,7 +182,7 @@ class Interests(Signal):
 
 
 @compiled.kernel
-def _share(has, number, share, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _add_shares(has, number, share, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Add up how much of its shares each of these Pins has in classes of which so much is asked for."""
     for i in range(len(rows)):
         ahead.fetch_row(number, rows, i + _AHEAD)

@@ -86,7 +86,7 @@ def features(
     return out
 
 
-# All of the kernel is in this file: what Numba keeps on the disk is made anew when this file changes, and only then.
+# All of the kernel but what brings memory near is in this file (compiled.py says why).
 _inlined = numba.njit(inline="always", error_model="numpy")  # what runs for each term: a call costs more than its work
 
 
