@@ -1,7 +1,7 @@
 """How loops are compiled: kept on the disk, beside other threads, and without counting references.
 
 Numba counts references to each array that a function is given and to each row that is taken out of one, by atomic
-operations: two thirds of the time of match features went there. Loops that make no arrays need none of it. One that
+operations: more than half of the time of match features went there. Loops that make no arrays need none of it. One that
 makes an array all the same is not compiled ("NRT required").
 
 What is kept on the disk is made anew when the kernel's own file changes. Who changes what a kernel of another file is

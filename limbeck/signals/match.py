@@ -10,7 +10,6 @@ A query term is found where it stands, where it is written as one with its neigh
 where it is written as two.
 """
 
-import numba
 import numpy as np
 
 from limbeck import ahead, compiled
@@ -86,10 +85,6 @@ def features(
     return out
 
 
-# All of the kernel but what brings memory near is in this file (compiled.py says why).
-_inlined = numba.njit(inline="always", error_model="numpy")  # what runs for each term: a call costs more than its work
-
-
 @compiled.making
 def _features(queries, pins, mean_lengths, rows, begins, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     counts, best = np.zeros((len(mean_lengths), MOST_TERMS), dtype=np.int32), np.zeros(MOST_TERMS, dtype=np.float32)
@@ -128,7 +123,7 @@ def _of_query(told, tokens, offsets, rows, begin, end, room, out):  # type: igno
             _forget(words, found, counts)
 
 
-@_inlined
+@compiled.within
 def _fetch(tokens, offsets, row):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Have a Pin's tokens brought near, a few lines of them at most: the rest follows by itself."""
     begin, end = offsets[row, 0], min(offsets[row, offsets.shape[1] - 1], offsets[row, 0] + _FETCHED)
@@ -165,18 +160,18 @@ def _mark(words, slots, sieve):  # type: ignore[no-untyped-def]  # pragma: no co
     return spelled, unknown
 
 
-@_inlined
+@compiled.within
 def _slot(term):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     return np.uint32(np.uint32(term) * np.uint32(2654435769)) >> np.uint32(24)  # numba multiplies in 64 bits
 
 
-@_inlined
+@compiled.within
 def _let_through(sieve, term):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     low = np.uint32(term)
     sieve[(low >> np.uint32(5)) & np.uint32(_SIEVE - 1)] |= np.uint32(1) << (low & np.uint32(31))
 
 
-@_inlined
+@compiled.within
 def _passes(sieve, token):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """1 for tokens of all terms that were let through, and of few others; 0 for the rest."""
     low = np.uint32(token)  # without APART, which is above what the sieve looks at
@@ -267,7 +262,7 @@ def _count(words, slots, tokens, hits, from_hit, to_hit, end, counts):  # type: 
     return longest, together, covered, first, after
 
 
-@_inlined
+@compiled.within
 def _step(word, token, tokens, after, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """How many query terms from `word` on are found at a token, and in how many tokens: 0 and 0, or 1 or 2 of each."""
     if token == word.term:
@@ -347,7 +342,7 @@ def _alike(words, asked, counts, alike, hits, last, tokens, title, best, line): 
         line[_ALL + 3] = total / np.float32(_ones(unknown))
 
 
-@_inlined
+@compiled.within
 def _closer(asked, alike, token, best):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Raise `best` of those words asked for that a token is more alike."""
     slot = _mixed(token, alike)
@@ -415,19 +410,19 @@ def _placed(found, sieve):  # type: ignore[no-untyped-def]  # pragma: no cover -
     return alike
 
 
-@_inlined
+@compiled.within
 def _mixed(term, alike):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The slot at which a term is first looked for."""
     return ((np.uint64(term) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & np.uint64(len(alike) - 1)
 
 
-@_inlined
+@compiled.within
 def _lowest(bits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Which is the lowest bit that is set."""
     return _ones((bits & (~bits + np.uint64(1))) - np.uint64(1))
 
 
-@_inlined
+@compiled.within
 def _ones(bits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """How many bits are set."""
     bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)

@@ -85,17 +85,18 @@ def _by_tiles(shapes, pairs, weights, biases, found):  # type: ignore[no-untyped
     deepest = widest = 0
     for right in weights:
         deepest, widest = max(deepest, SIDE * right.shape[1]), max(widest, SIDE * len(right))
-    high, low = tiles.room(SIDE, deepest, np.uint16), tiles.room(SIDE, deepest, np.uint16)
     given = tiles.room(1, deepest, np.float32)[0]
+    high, low = tiles.room(SIDE, deepest, np.uint16), tiles.room(SIDE, deepest, np.uint16)
     sums, others = tiles.room(SIDE, widest, np.float32), tiles.room(SIDE, widest, np.float32)
     given[:] = sums[:] = others[:] = 0
     tiles.begin(shapes.ctypes.data)
-    _block_by_block(pairs, weights, biases, given, high, low, sums, others, found)
+    _block_by_block(pairs, weights, biases, (given, high, low, sums, others), found)
     tiles.end()
 
 
 @compiled.within
-def _block_by_block(pairs, weights, biases, given, high, low, sums, others, found):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _block_by_block(pairs, weights, biases, room, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    given, high, low, sums, others = room
     for i in range(0, len(found), SIDE):
         count = min(SIDE, len(found) - i)
         for r in range(count):
