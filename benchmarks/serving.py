@@ -223,8 +223,8 @@ def searches(ws: Workspace, count: int) -> list[bytes]:
     return [_request("GET", f"/search?q={quote(texts[i][:1_000])}") for i in chosen if texts[i].strip()]
 
 
-def reranks(ws: Workspace, count: int, candidates: int) -> list[bytes]:
-    """`POST /v1/rerank` for Pins by id, drawn anew for each request."""
+def reranks(ws: Workspace, count: int, candidates: int, most: int | None = None) -> list[bytes]:
+    """`POST /v1/rerank` for Pins by id, drawn anew for each request, of which the first `most` are answered."""
     random = np.random.default_rng(SEED)
     pins = ws.table("pin_vectors", ["pin_id"]).column("pin_id").to_pylist()
     queries = [pin for pin in ws.table("pins", ["title"]).slice(0, 1_000).column("title").to_pylist() if pin]
@@ -232,6 +232,7 @@ def reranks(ws: Workspace, count: int, candidates: int) -> list[bytes]:
     for i in range(count):
         some = random.choice(len(pins), size=min(candidates, len(pins)), replace=False)
         body = {"query": queries[i % len(queries)][:200], "documents": [{"id": pins[j]} for j in some]}
+        body |= {"top_n": most} if most else {}
         found.append(_request("POST", "/v1/rerank", json.dumps(body).encode()))
     return found
 

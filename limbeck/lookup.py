@@ -7,6 +7,7 @@ second and 150 MB in each. Open addressing, at most half full; the first of equa
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,27 @@ _TOGETHER = 256  # texts that are looked for step by step
 REMEMBERED = 65_536  # single texts whose rows are kept in memory
 _COLUMN = "text"
 Held = tuple[np.ndarray, np.ndarray, np.ndarray]  # characters, where each text begins, slots
+
+
+class Inside(Sequence[str]):
+    """Texts that stand in UTF-8 within something longer. Who asks for one gets a string; rows are found without any."""
+
+    def __init__(self, characters: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> None:
+        """The characters, uint8, and where the texts in them begin and end, int64 (n,) both."""
+        self.characters, self.begins, self.ends = characters, begins, ends
+
+    @classmethod
+    def in_a_row(cls, characters: np.ndarray, ends: np.ndarray) -> "Inside":
+        """Texts that stand one after the other and end there, after the first of (n + 1,), where the first begins."""
+        return cls(characters, ends[:-1], ends[1:])
+
+    def __len__(self) -> int:
+        return len(self.begins)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return Inside(self.characters, self.begins[place], self.ends[place])
+        return self.characters[self.begins[place] : self.ends[place]].tobytes().decode(errors="surrogatepass")
 
 
 class Lookup:
@@ -49,12 +71,12 @@ class Lookup:
 
     def rows(self, texts: Sequence[str]) -> np.ndarray:
         """The rows of texts, int64 (n,); −1 for those that are not there."""
-        return _rows_of(self._held, texts)
+        return _found(_inside(texts), self._held)
 
     def rows_of(self, texts: pa.Array) -> np.ndarray:
         """As `rows`, of a column of strings without nulls."""
         other = Lookup(texts, self._held[2])._held
-        return _found(other[0], other[1].astype(np.int64), self._held)
+        return _found(Inside.in_a_row(other[0], other[1].astype(np.int64)), self._held)
 
     def of(self, rows: np.ndarray) -> list[str]:
         """The texts in these rows."""
@@ -110,24 +132,27 @@ def _plain(column: pa.Array) -> pa.Array:
     return pa.concat_arrays([column, pa.array([], pa.string())]) if column.offset else column
 
 
-def _rows_of(held: Held, texts: Sequence[str]) -> np.ndarray:
+def _inside(texts: Sequence[str]) -> Inside:
+    """The texts as what they are in memory, one after the other."""
+    if isinstance(texts, Inside):
+        return texts
     joined, parts = "".join(texts), texts
     if not joined.isascii():
         parts = [_bytes(text) for text in texts]  # type: ignore[misc]
     ends = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, parts), np.int64, len(texts)), out=ends[1:])
-    return _found(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends, held)
+    return Inside.in_a_row(np.frombuffer(_bytes(joined) or b"\x00", np.uint8), ends)
 
 
-def _found(characters: np.ndarray, ends: np.ndarray, held: Held) -> np.ndarray:
-    """The rows of texts that stand one after the other and end there."""
-    out, firsts = np.empty(len(ends) - 1, np.int64), np.empty(_TOGETHER, np.int64)
-    _rows(characters, ends, *held, firsts, out)
+def _found(asked: Inside, held: Held) -> np.ndarray:
+    """The rows of the texts."""
+    out, firsts = np.empty(len(asked), np.int64), np.empty(_TOGETHER, np.int64)
+    _rows(asked.characters, asked.begins, asked.ends, *held, firsts, out)
     return out
 
 
 def _row_of(held: Held, text: str) -> int:
-    return int(_rows_of(held, [text])[0])
+    return int(_found(_inside([text]), held)[0])
 
 
 def _bytes(text: str) -> bytes:
@@ -144,12 +169,12 @@ def _fill(characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma:
 
 
 @compiled.kernel
-def _rows(asked, ends, characters, begins, slots, firsts, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _rows(asked, froms, ends, characters, begins, slots, firsts, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Some at a time, step by step: what the next step reads of each is fetched while the others have this one."""
     for start in range(0, len(out), _TOGETHER):
         some = range(min(_TOGETHER, len(out) - start))
         for i in some:
-            firsts[i] = _first(asked, ends[start + i], ends[start + i + 1], slots)
+            firsts[i] = _first(asked, froms[start + i], ends[start + i], slots)
             ahead.fetch(slots.ctypes.data + slots.itemsize * firsts[i])
         for i in some:
             ahead.fetch(begins.ctypes.data + begins.itemsize * np.int64(slots[firsts[i]]))
@@ -158,7 +183,7 @@ def _rows(asked, ends, characters, begins, slots, firsts, out):  # type: ignore[
             if row < len(begins):
                 ahead.fetch(characters.ctypes.data + np.int64(begins[row]))
         for i in some:
-            begin, end = ends[start + i], ends[start + i + 1]
+            begin, end = froms[start + i], ends[start + i]
             _, out[start + i] = _slot(firsts[i], asked, begin, end, characters, begins, slots)
 
 
@@ -166,7 +191,7 @@ def _rows(asked, ends, characters, begins, slots, firsts, out):  # type: ignore[
 def _first(asked, begin, end, slots):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The slot at which to look for a text first. FNV-1a, its bits mixed once more."""
     value = np.uint64(14695981039346656037)
-    for i in range(begin, end):
+    for i in range(np.uint64(begin), np.uint64(end)):  # unsigned, or it is seen to whether each place is negative
         value = (value ^ np.uint64(asked[i])) * np.uint64(1099511628211)
     value ^= value >> np.uint64(32)
     return np.int64(value & np.uint64(len(slots) - 1))
@@ -187,7 +212,8 @@ def _slot(slot, asked, begin, end, characters, begins, slots):  # type: ignore[n
 def _same(asked, begin, end, characters, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     if b - a != end - begin:
         return False
-    for i in range(end - begin):  # noqa: SIM110 -- compiled, a generator is no faster
-        if asked[begin + i] != characters[a + i]:
+    there = np.uint64(a) - np.uint64(begin)
+    for here in range(np.uint64(begin), np.uint64(end)):  # noqa: SIM110 -- compiled, a generator is no faster
+        if asked[here] != characters[here + there]:
             return False
     return True

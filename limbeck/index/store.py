@@ -134,6 +134,8 @@ class Store:
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """Row numbers of Pins, int64 (n,); −1 for those that cannot be graded and shown."""
         rows = self.vectors.rows(pin_ids)
+        if self.served == len(self.match_rows):
+            return rows
         return np.where((rows >= 0) & (self.match_rows[rows] >= 0), rows, -1)
 
     def shown(self, rows: np.ndarray) -> list[Shown]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from limbeck import lookup
 from limbeck.index.catalogue import Shown
 from limbeck.index.sides import NONE, Hits
 from limbeck.index.store import Store
@@ -19,6 +20,7 @@ from limbeck.records import Pin
 from limbeck.student.scoring import Asked
 
 LARGEST = 1_024  # Pins of a segment: larger ones are not made
+UNTOLD = -2  # the row of a Pin that nothing is told of
 
 
 class Overlay:
@@ -41,6 +43,8 @@ class Overlay:
         self._place = np.fromiter((place[pin] for pin in pins), np.int64, len(pins))  # among all of the segments' Pins
         self._entries = [entries[number] for number in self._place]
         self.rows = {**dict.fromkeys(self._live, -1), **{pin: row for row, pin in enumerate(pins)}}
+        self._known = lookup.of(list(self.rows))
+        self._rows = np.asarray([*self.rows.values(), UNTOLD], np.int64)
 
     def __len__(self) -> int:
         return len(self._place)
@@ -70,6 +74,10 @@ class Overlay:
                 kept[-1] = kept[-1] + last
         before = {tuple(map(id, s.entries)): s for s in self._segments}
         return [before.get(tuple(map(id, part))) or Segment(store, part) for part in kept]
+
+    def rows_of(self, pin_ids: Sequence[str]) -> np.ndarray:
+        """Their rows, int64 (n,): −1 for those that are deleted, `UNTOLD` for those that are as they were."""
+        return self._rows[self._known.rows(pin_ids)]
 
     def words(self, terms: Sequence[str], k: int) -> Hits:
         """The `k` live Pins whose words match best, in no order."""

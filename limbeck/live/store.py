@@ -17,7 +17,7 @@ from limbeck.index.sides import Hits, Near, Words
 from limbeck.index.store import Stage, Store
 from limbeck.live.fold import folded
 from limbeck.live.journal import Journal, net
-from limbeck.live.overlay import Overlay
+from limbeck.live.overlay import UNTOLD, Overlay
 from limbeck.workspace import Workspace
 
 MOST = 10_000  # hits that are asked for where many Pins are hidden: OpenSearch gives no more
@@ -50,13 +50,11 @@ class LiveStore(Store):
 
     def rows(self, pin_ids: Sequence[str]) -> np.ndarray:
         """As `Store.rows`."""
-        rows, live, first = self.base.rows(pin_ids), self.overlay.rows, self._first
-        if not live:
+        rows = self.base.rows(pin_ids)
+        if not self.overlay.rows:
             return rows
-        for place, pin_id in enumerate(pin_ids):
-            if pin_id in live:
-                rows[place] = first + live[pin_id] if live[pin_id] >= 0 else -1
-        return rows
+        live = self.overlay.rows_of(pin_ids)
+        return np.where(live == UNTOLD, rows, np.where(live >= 0, self._first + live, -1))
 
     def shown(self, rows: np.ndarray) -> list[Shown]:
         """As `Store.shown`."""

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from limbeck import __version__
 from limbeck.live.journal import Journal
-from limbeck.serve import http, observed, openapi, pictures, texts, written
+from limbeck.serve import by_id, http, observed, openapi, pictures, texts, written
 from limbeck.serve.budget import Budget
 from limbeck.serve.compare import Judgments
 from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
@@ -47,7 +47,7 @@ from limbeck.serve.ranked import Graded, Ranked, documents_in_order
 from limbeck.serve.ranker import Fields, Ranker
 from limbeck.serve.site import Site, shown
 from limbeck.serve.versions import Current
-from limbeck.serve.written import RerankedPins, RerankPins
+from limbeck.serve.written import RerankedPins
 from limbeck.settings import Serve
 
 _VARY = {"Vary": "Accept"}
@@ -165,11 +165,11 @@ class Service:
         return await self.site.search(request)
 
     async def _reranked(self, request: Request, body: bytes) -> Response:
-        of_pins = written.read(body)
+        of_pins = by_id.read(body)
         return await (self._reranked_pins(request, of_pins) if of_pins else self._reranked_documents(request, body))
 
-    async def _reranked_pins(self, request: Request, asked: RerankPins) -> Response:
-        ids, ranker = [pin.id for pin in asked.documents], self._versions.ranker
+    async def _reranked_pins(self, request: Request, asked: by_id.Asked) -> Response:
+        ids, ranker = asked.pin_ids, self._versions.ranker
         seen: list[Graded] = []
         grades = await self._queue.brief(self._watched(ranker, seen).grade, asked.query, ids)
         order, found = written.results(grades, asked.top_n)

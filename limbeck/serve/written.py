@@ -1,34 +1,16 @@
-"""The answer of `/v1/rerank` by ids, read and written without an object for each Pin: they cost more than its grading.
+"""The answer of `/v1/rerank` by ids, written without an object for each Pin: they cost more than its grading.
 
-What is asked and answered is what `messages.py` says; bodies that ask for anything else are left to it.
+What is answered is what `messages.py` says.
 """
 
 import re
-from typing import Annotated
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 
 from limbeck import compiled
-from limbeck.serve.messages import MAX_DOCUMENTS, Query, Usage
+from limbeck.serve.messages import MAX_DOCUMENTS, Usage
 from limbeck.serve.ranked import DECIMALS, in_order, rounded
-
-
-class ById(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A Pin of the index."""
-
-    id: str
-
-
-class RerankPins(msgspec.Struct):
-    """`POST /v1/rerank` of Pins by their ids alone, none of which are to be sent back."""
-
-    query: Query
-    documents: list[ById]
-    top_n: Annotated[int, Meta(ge=1)] | None = None
-    return_documents: bool = False
-    model: str | None = None
 
 
 class RerankedPins(msgspec.Struct):
@@ -38,16 +20,6 @@ class RerankedPins(msgspec.Struct):
     model: str
     results: msgspec.Raw
     usage: Usage = Usage()
-
-
-def read(body: bytes) -> RerankPins | None:
-    """The request in a body; None where it is not such a one, or not right, which another reader says in full."""
-    try:
-        asked = msgspec.json.decode(body, type=RerankPins)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    right = asked.query.strip() and 0 < len(asked.documents) <= MAX_DOCUMENTS
-    return asked if right and not asked.return_documents else None
 
 
 def results(distribution: np.ndarray, most: int | None = None) -> tuple[np.ndarray, msgspec.Raw]:

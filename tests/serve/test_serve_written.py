@@ -38,22 +38,6 @@ def test_certain_and_even_grades_are_written_and_equal_ones_stay_in_order():
     assert [row["relevance_score"] for row in found] == [1, 0.75, 0.5, 0.5, 0.5, 0.25, 0]
 
 
-def test_bodies_that_ask_for_more_than_pins_are_left_to_others():
-    assert written.read(b'{"query": "tea", "documents": [{"id": "a"}], "top_n": 2}').top_n == 2
-    for body in (
-        b'{"query": "tea", "documents": []}',
-        b'{"query": "tea", "documents": ["tea"]}',
-        b'{"query": "tea", "documents": [{"id": "a"}, {"id": "b", "title": "c"}]}',
-        b'{"query": "tea", "documents": [{"id": "a"}], "return_documents": true}',
-        b'{"query": " ", "documents": [{"id": "a"}]}',
-        b'{"query": "tea", "documents": [{"id": "a"}], "top_n": 0}',
-        b'{"query": "\xff", "documents": [{"id": "a"}]}',
-        b"{",
-        b"",
-    ):
-        assert written.read(body) is None
-
-
 @given(st.lists(st.integers(1_000_000, 5_000_000) | st.sampled_from([1_000_000, 2_500_000, 5_000_000]), max_size=50))
 def test_the_order_is_that_of_a_stable_sort(millionths):
     expected = np.asarray(millionths, np.float64) / 1e6
