@@ -31,3 +31,10 @@ def fetch_row(table, rows, i):  # type: ignore[no-untyped-def]  # pragma: no cov
         begin = table.ctypes.data + rows[i] * size
         for address in range(begin, begin + size, LINE):
             fetch(address)
+
+
+@compiled.within
+def fetch_row_at(table, places, rows, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fetch the row of a table (n, d) that is at the place of `rows[i]`, where there is such an i."""
+    if i < len(rows):
+        fetch_row(table, places, rows[i])

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,7 @@ from limbeck.index.catalogue import Catalogue, Mapped, Shown
 from limbeck.index.lexical import Lexical
 from limbeck.index.own import OwnNear, OwnWords
 from limbeck.index.sides import Near, Words
-from limbeck.relevance import LEVELS
-from limbeck.remembered import Remembered
+from limbeck.remembered import Lately, Remembered
 from limbeck.settings import Text
 from limbeck.signals import joined
 from limbeck.signals.signal import Read
@@ -40,6 +39,7 @@ MADE_OF = (
     "composed",
     "pins",
 )
+QUERIES = 20_000  # of which it is kept what they contribute
 Keep = Callable[[Student, str, Read], Read]
 Stage = Callable[[str], AbstractContextManager[object]]  # times a part of the work
 REMEDY = "`limbeck run RECIPE` brings them together"
@@ -70,6 +70,7 @@ class Store:
     reading: str  # names how it reads texts: vectors of the one are not those of the other
     versions: Mapping[str, str]  # of the parts of the features
     understanding: understanding.Understanding  # of queries
+    _asked: Lately[Asked] = field(default_factory=lambda: Lately(QUERIES), kw_only=True)
 
     @property
     def vectors(self) -> Mapped:
@@ -175,21 +176,19 @@ class Store:
         return self.signals.of_side("pair", query, self.matched(rows))
 
     def asked(self, query: str, vector: np.ndarray) -> Asked:
-        """What a query, whose vector (d,) is known, contributes to its grades."""
-        return self.student.scorer.asked(vector, self.signals.of_side("query", query, np.zeros(0, np.int64))[0])
+        """What a query, whose vector (d,) is known, contributes to its grades; kept for the next time."""
+        asked = self._asked.get(query)
+        if asked is None:
+            asked = self.student.scorer.asked(vector, self.signals.of_side("query", query, np.zeros(0, np.int64))[0])
+            self._asked.put_many({query: asked})
+        return asked
 
     def grade(self, query: str, vector: np.ndarray, rows: np.ndarray, stage: Stage = nullcontext) -> np.ndarray:
-        """Five probabilities of a query, whose vector (d,) is known, and the Pins in these rows: float32 (n, 5).
-
-        By the Pins' shares, which are gathered in ascending order, as they lie in memory.
-        """
-        order, found = np.argsort(rows), np.empty((len(rows), len(LEVELS)), np.float32)
-        rows = rows[order]
+        """Five probabilities of a query, whose vector (d,) is known, and the Pins in these rows: float32 (n, 5)."""
         with stage("features"):
             asked, columns = self.asked(query, vector), self.columns(query, rows)
         with stage("grade"):
-            found[order] = self.student.scorer.candidates(asked, self.shares, rows, columns)
-        return found
+            return self.student.scorer.candidates(asked, self.shares, rows, columns)
 
     def composed(self, rows: np.ndarray) -> list[str]:
         """What the student reads of the Pins in these rows."""

@@ -102,9 +102,9 @@ class LiveStore(Store):
     def grade(self, query: str, vector: np.ndarray, rows: np.ndarray, stage: Stage = nullcontext) -> np.ndarray:
         """As `Store.grade`."""
         live = rows >= self._first
-        found = self.base.grade(query, vector, rows[~live], stage)
         if not live.any():
-            return found
+            return self.base.grade(query, vector, rows, stage)
+        found = self.base.grade(query, vector, rows[~live], stage)
         with stage("grade"):
             ask = functools.partial(self.overlay.grade, query, self.base.asked(query, vector))
             return _laid(live, found, ask, rows[live] - self._first)

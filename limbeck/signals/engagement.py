@@ -4,6 +4,7 @@ What counts is a window of days of the search log that ends before the pair's da
 days; for pairs that are learnt from, those before the pair was last shown, or judged.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,11 +22,11 @@ from limbeck.signals import window
 from limbeck.signals.aligned import PLACE, Aligned, places
 from limbeck.signals.rates import (
     COUNTS,
+    LEAST_RATE,
     Population,
     columns,
     measure,
     numbered,
-    of_pairs,
     of_pins,
     summed,
     weighed,
@@ -36,6 +37,7 @@ VERSION = 2  # raise it when the same log is to give other columns
 COLUMNS = ("click_rate", "long_click_rate", "save_rate", "looks")
 GROUPS: tuple[Group, ...] = (Group("engagement.pin", "pin", COLUMNS), Group("engagement.pair", "pair", COLUMNS))
 POPULATION, PINS = "population.json", "pins.arrow"
+QUERIES = 20_000  # whose pairs' places are kept
 END = np.iinfo(np.int32).max  # the date of what is graded now: all of the log is before it
 
 
@@ -53,6 +55,8 @@ class Engagement(Signal):
         )
         self._pins, known = len(self._pin) - 1, self.population
         self._beliefs = tuple(map(np.asarray, (known.rates, known.pin_strength, known.pair_strength)))
+        # Of its parts, not of `self`: in a circle with itself, what was replaced would stay mapped.
+        self._seen = functools.lru_cache(QUERIES)(functools.partial(_seen, self._query, self._key, self._pins))
 
     def columns(self, queries: Sequence[str], asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As `Signal.columns`."""
@@ -61,62 +65,79 @@ class Engagement(Signal):
         return columns(_wide(self._pin[own]), _wide(self._pair[place]), self.population)
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
-        """As `Signal.of_side`; of pairs, only those that were ever seen are worked out."""
-        if side == "query":
-            return np.zeros((len(rows), 0), dtype=np.float32)
-        own = self._own[rows]
+        """As `Signal.of_side`."""
         if side == "pin":
-            return of_pins(_wide(self._pin[own]), self.population)
-        found = np.full((len(rows), len(COLUMNS)), np.nan, dtype=np.float32)
-        place = self._places(query, own)
-        seen = np.flatnonzero(place >= 0)
-        if len(seen):
-            place = place[seen]
-            found[seen] = of_pairs(_wide(self._pin[own[seen]]), _wide(self._pair[place]), self.population)
-        return found
+            return of_pins(_wide(self._pin[self._own[rows]]), self.population)
+        return super().of_side(side, query, rows)
+
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+        """As `Signal.pairs_into`."""
+        _tell(self._key, *self._seen(query), self._own, self._pin, self._pair, rows, *self._beliefs, out)
 
     def expected(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Clicks, long clicks and saves per look that a query and Pins are expected to have, float64 (n, 3).
 
         The pair's own rates; those of the Pin for a pair that was never seen, those of all Pins for such a Pin.
         """
-        own = self._own[rows]
-        rates = np.empty((len(own), len(COUNTS) - 1))
-        rates_of_all, of_pin, of_pair = self._beliefs
-        _expect(self._pin, self._pair, own, self._places(query, own), rates_of_all, of_pin, of_pair, rates)
+        rates = np.empty((len(rows), len(COUNTS) - 1))
+        _expect(self._key, *self._seen(query), self._own, self._pin, self._pair, rows, *self._beliefs, rates)
         return rates
 
-    def _places(self, query: str, own: np.ndarray) -> np.ndarray:
-        """Where what is known of the query and each of these Pins stands; −1 where it was never shown for it."""
-        number, place = self._query.get(normalise_query(query)), np.empty(len(own), np.int64)
-        begin, end = np.searchsorted(self._key, (number * self._pins, (number + 1) * self._pins))
-        _find(self._key, int(begin), int(end), number * self._pins, own, place)
-        return place
+
+def _seen(number: lookup.Lookup, keys: np.ndarray, pins: int, query: str) -> tuple[int, int, int]:
+    """Where the keys of a query's pairs begin and end, and what each is above the Pin's place; of none, nowhere."""
+    base = number.get(normalise_query(query)) * pins
+    begin, end = np.searchsorted(keys, (base, base + pins))
+    return int(begin), int(end), base
 
 
 @compiled.kernel
-def _find(keys, begin, end, base, asked, place):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Where base + each asked number stands among the sorted keys from `begin` to `end`, which are few; −1: nowhere."""
-    for i in range(len(asked)):
-        low, high = begin, end
-        while low < high:
-            middle = (low + high) // 2
-            if keys[middle] < base + asked[i]:
-                low = middle + 1
-            else:
-                high = middle
-        place[i] = low if low < end and asked[i] >= 0 and keys[low] == base + asked[i] else -1
+def _tell(keys, begin, end, base, places, pins, pairs, rows, rates, of_pin, of_pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """As `rates.of_pairs`, of the pairs of one query and these Pins, into `out` (n, 4)."""
+    for i in range(len(rows)):
+        own = places[rows[i]]
+        place = _place(keys, begin, end, base, own)
+        pin, pair, last = pins[own], pairs[place], out.shape[1] - 1
+        if place < 0 or not pair[0]:
+            for j in range(out.shape[1]):
+                out[i, j] = np.nan
+        else:
+            for j in range(last):
+                rate = _rate(pin, pair[0], pair[1 + j], j, rates, of_pin, of_pair)
+                out[i, j] = np.log(max(rate, LEAST_RATE))
+            out[i, last] = np.log1p(np.float64(pair[0]))
 
 
 @compiled.kernel
-def _expect(pins, pairs, own, place, rates, of_pin, of_pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """As `rates.expected`, of the counts in these places; of nothing, for a pair that was never seen."""
-    for i in range(len(own)):
-        pin, pair, seen = pins[own[i]], pairs[place[i]], place[i] >= 0
+def _expect(keys, begin, end, base, places, pins, pairs, rows, rates, of_pin, of_pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """As `rates.expected`, of the pairs of one query and these Pins, into `out` (n, 3)."""
+    for i in range(len(rows)):
+        own = places[rows[i]]
+        place = _place(keys, begin, end, base, own)
+        pin, pair = pins[own], pairs[place]
         for j in range(out.shape[1]):
-            drawn = (pin[1 + j] + of_pin[j] * rates[j]) / (pin[0] + of_pin[j])
-            actions, looks = (pair[1 + j], pair[0]) if seen else (np.float32(0), np.float32(0))
-            out[i, j] = (actions + of_pair[j] * drawn) / (looks + of_pair[j])
+            actions, looks = (pair[1 + j], pair[0]) if place >= 0 else (np.float32(0), np.float32(0))
+            out[i, j] = _rate(pin, looks, actions, j, rates, of_pin, of_pair)
+
+
+@compiled.within
+def _place(keys, begin, end, base, own):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Where base + a Pin's own place stands among the sorted keys from `begin` to `end`, which are few; −1: nowhere."""
+    low, high = begin, end
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < base + own:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and own >= 0 and keys[low] == base + own else -1
+
+
+@compiled.within
+def _rate(pin, looks, actions, j, rates, of_pin, of_pair):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The rate of action j of a pair that was seen so, drawn to that of its Pin, and that to the rate of all Pins."""
+    drawn = (pin[1 + j] + of_pin[j] * rates[j]) / (pin[0] + of_pin[j])
+    return (actions + of_pair[j] * drawn) / (looks + of_pair[j])
 
 
 def aligned(folder: Path, pins: pa.Array) -> Aligned:

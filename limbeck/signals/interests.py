@@ -147,32 +147,28 @@ class Interests(Signal):
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
-        if side == "pin":
-            return self._columns(self._pins.take(rows))
-        asked = self._of_query(query)
         if side == "query":
-            return self._columns(asked).repeat(len(rows), axis=0)
-        return self._agreement(asked, rows)
+            return self._columns(self._of_query(query)).repeat(len(rows), axis=0)
+        return self._columns(self._pins.take(rows)) if side == "pin" else super().of_side(side, query, rows)
+
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+        """As `Signal.pairs_into`."""
+        asked, pins = self._of_query(query), self._pins
+        _agree(len(self.names), asked.number[0], asked.share[0], pins.number, pins.share, rows, out)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "Interests":
         """As `Signal.over`."""
         other, unknown = copy.copy(self), self._pins.take(np.asarray([-1]))
         told = self.models.classes(base) if len(base) else self._pins.take(known)
         other._pins = classes.joined([self._pins.take(known).replaced(known < 0, told), unknown])
+        for each in vars(other._pins).values():
+            each.setflags(write=False)  # as those that are mapped are: the kernel is compiled once for both
         return other
 
     def name_of(self, query: str) -> str | None:
         """The likeliest class of a query, where it is likelier than all others together."""
         found = self._of_query(query)
         return self.names[found.number[0, 0]] if found.share[0, 0] > LIKELY else None
-
-    def _agreement(self, asked: Classes, rows: np.ndarray) -> np.ndarray:
-        """As `agreement` with the one query, (n, 1): each class of a Pin is as much as the query has of it."""
-        has = np.full(len(self.names), np.nan if np.isnan(asked.share).any() else 0, np.float32)
-        has[asked.number[0]] += asked.share[0]
-        out = np.zeros((len(rows), 1), np.float32)
-        _add_shares(has, self._pins.number, self._pins.share, rows, out[:, 0])
-        return out
 
     def _columns(self, of: Classes) -> np.ndarray:
         about = np.zeros((len(of.share), self.models.places.shape[1]), np.float32)
@@ -181,14 +177,28 @@ class Interests(Signal):
         return np.column_stack([about, of.shopping]) if self.models.shopping else about
 
 
-@compiled.kernel
+@compiled.making
+def _agree(classes, asked, likely, number, share, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """As `agreement` of one query's classes (k,) with Pins', into `out` (n, 1); NaN where either is unknown."""
+    has, unknown = np.empty(classes, np.float32), np.float32(0)
+    for k in range(len(likely)):
+        unknown += np.float32(0) * likely[k]
+    has[:] = unknown
+    for k in range(len(likely)):
+        has[asked[k]] += likely[k]
+    _add_shares(has, number, share, rows, out)
+
+
+@compiled.within
 def _add_shares(has, number, share, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Add up how much of its shares each of these Pins has in classes of which so much is asked for."""
     for i in range(len(rows)):
         ahead.fetch_row(number, rows, i + _AHEAD)
         ahead.fetch_row(share, rows, i + _AHEAD)
+        total = np.float32(0)
         for j in range(number.shape[1]):
-            out[i] += has[number[rows[i], j]] * share[rows[i], j]
+            total += has[number[rows[i], j]] * share[rows[i], j]
+        out[i, 0] = total
 
 
 def agreement(some: Classes, others: Classes) -> np.ndarray:

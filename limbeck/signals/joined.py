@@ -47,6 +47,7 @@ class Joined:
         self.names = (*match.names, *(name for group in self.groups for name in group.names))
         begins = np.cumsum([len(match.names), *(len(_names(signal)) for signal in signals)]).tolist()
         of_signals = {_called(s): (a, b) for s, (a, b) in zip(signals, itertools.pairwise(begins))}
+        self._widths = [sum(len(group.columns) for group in s.groups if group.of == "pair") for s in signals]
         self.parts = {MATCH: (0, len(match.names)), **of_signals}  # where the columns of each begin and end
         # Of the signals, not of `self`: in a circle with itself, what was replaced would stay in memory.
         self._of_query = functools.lru_cache(QUERIES)(functools.partial(_of_query, signals))
@@ -88,13 +89,12 @@ class Joined:
         """
         if side == "query":
             return self._of_query(query)
-        told = [signal.of_side(side, query, rows) for signal in self._signals]
         if side == "pin":
-            return _side_by_side(told, len(rows))
-        found, end = self.match.features(query, rows, sum(part.shape[1] for part in told)), len(self.match.names)
-        for part in told:
-            begin, end = end, end + part.shape[1]
-            found[:, begin:end] = part
+            return _side_by_side([signal.of_side(side, query, rows) for signal in self._signals], len(rows))
+        found, end = self.match.features(query, rows, sum(self._widths)), len(self.match.names)
+        for signal, width in zip(self._signals, self._widths):
+            begin, end = end, end + width
+            signal.pairs_into(query, rows, found[:, begin:end])
         return found
 
     def features_of(self, query: str, documents: Sequence[Mapping[str, object]], base: np.ndarray) -> np.ndarray:

@@ -74,9 +74,11 @@ class PinSage(Signal):
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
-        if side == "pair":
-            return self._pins.products(rows, self._asked([query])[0])
-        return self._pins.of(rows) if side == "pin" else np.zeros((len(rows), 0), np.float32)
+        return self._pins.of(rows) if side == "pin" else super().of_side(side, query, rows)
+
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+        """As `Signal.pairs_into`."""
+        self._pins.products_into(rows, self._asked.one(query), out)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "PinSage":
         """As `Signal.over`."""

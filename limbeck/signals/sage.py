@@ -59,7 +59,9 @@ class Pins:
     """Vectors (m, SIZE) of Pins, and where each Pin has its own among them: −1 for none, as for the last, of no Pin."""
 
     def __init__(self, vectors: np.ndarray, places: np.ndarray) -> None:
-        self._vectors, self._row = vectors, places
+        self._vectors, self._row = vectors.view(), places.view()
+        for each in (self._vectors, self._row):
+            each.setflags(write=False)  # as those that are mapped are: the kernel is compiled once
 
     @classmethod
     def load(cls, folder: Path, aligned: Aligned) -> "Pins":
@@ -69,7 +71,6 @@ class Pins:
     def over(self, told: np.ndarray, known: np.ndarray) -> "Pins":
         """Of n other Pins: of the `known` ones the vectors here, of others (−1) those that are `told` (n, SIZE)."""
         vectors = np.where((known < 0)[:, None], told, self.of(known))
-        vectors.setflags(write=False)  # as those that are mapped are: the kernel is compiled once for both
         return Pins(vectors, np.append(np.arange(len(known)), -1))
 
     def of(self, rows: np.ndarray) -> np.ndarray:
@@ -79,11 +80,9 @@ class Pins:
             return np.full((len(row), self._vectors.shape[1]), np.nan, np.float32)
         return np.where((row >= 0)[:, None], self._vectors[row], np.float32(np.nan))
 
-    def products(self, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        """Inner products of the Pins in these places (n,) and a vector (SIZE,): float32 (n, 1); NaN where none is."""
-        out = np.empty((len(rows), 1), np.float32)
-        _multiply(self._vectors, self._row[rows], vector, out[:, 0])
-        return out
+    def products_into(self, rows: np.ndarray, vector: np.ndarray, out: np.ndarray) -> None:
+        """Inner products of the Pins in these places (n,) and a vector (SIZE,) into `out` (n, 1); NaN where none is."""
+        _multiply(self._vectors, self._row, rows, vector, out)
 
 
 class SearchSage(Signal):
@@ -109,10 +108,13 @@ class SearchSage(Signal):
 
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
-        if side == "pin":
-            return self._pins.of(rows)
-        asked = self._asked([query])
-        return asked.repeat(len(rows), axis=0) if side == "query" else self._pins.products(rows, asked[0])
+        if side == "query":
+            return self._asked([query]).repeat(len(rows), axis=0)
+        return self._pins.of(rows) if side == "pin" else super().of_side(side, query, rows)
+
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+        """As `Signal.pairs_into`."""
+        self._pins.products_into(rows, self._asked.one(query), out)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "SearchSage":
         """As `Signal.over`."""
@@ -138,16 +140,16 @@ def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
 
 
 @compiled.kernel(fastmath={"reassoc"})
-def _multiply(vectors, rows, query, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Inner products of rows of the vectors and the query's (n,); NaN where there is none."""
+def _multiply(vectors, places, rows, query, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Inner products of the query's vector and those of Pins, (n, 1); NaN where there is none."""
     for i in range(len(rows)):
-        ahead.fetch_row(vectors, rows, i + _AHEAD)
-        out[i] = np.nan
-        if rows[i] >= 0:
-            total, line = np.float32(0), vectors[rows[i]]
+        ahead.fetch_row_at(vectors, places, rows, i + _AHEAD)
+        row, total = places[rows[i]], np.float32(np.nan)
+        if row >= 0:
+            total, line = np.float32(0), vectors[row]
             for j in range(len(query)):
                 total += line[j] * query[j]
-            out[i] = total
+        out[i, 0] = total
 
 
 def product(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -28,8 +28,8 @@ class Group:
 class Signal(Protocol):
     """Columns of (query, Pin) pairs. It knows the Pins by the row numbers it was opened with.
 
-    To be inherited from, for `of_side` and `over`. Whoever gives one side at less cost than all says how, and whoever
-    knows a Pin by what it says.
+    To be inherited from, for `of_side`, `pairs_into` and `over`. Whoever gives one side at less cost than all says how,
+    and whoever knows a Pin by what it says.
     """
 
     groups: tuple[Group, ...]
@@ -45,6 +45,10 @@ class Signal(Protocol):
         """The columns of the groups about one side alone, of a query and the Pins `rows`: float32 (n, f)."""
         mine = [group.of == side for group in self.groups for _ in group.columns]
         return self.columns([query], np.zeros(len(rows), np.int64), rows)[:, np.asarray(mine, dtype=bool)]
+
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+        """Put the columns of the groups about both together, of a query and the Pins `rows`, into `out` (n, f)."""
+        out[:] = self.of_side("pair", query, rows)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "Signal":
         """The same signal of n other Pins, whose rows are 0 to n − 1; all that is of a Pin alone is worked out now.
@@ -69,3 +73,7 @@ class _Known(Signal):
     def of_side(self, side: Side, query: str, rows: np.ndarray) -> np.ndarray:
         """As `Signal.of_side`."""
         return self._signal.of_side(side, query, self._known[rows])
+
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+        """As `Signal.pairs_into`."""
+        self._signal.pairs_into(query, self._known[rows], out)

@@ -1,4 +1,4 @@
-"""The network's way from what is kept of Pins to the logits of a query and each of them.
+"""The network's way from what is kept of Pins to the probabilities of a query and each of them.
 
 By tiles, 32 pairs go through all layers before the next 32 begin: what is between layers stays near the core. Where
 there are no tiles, NumPy multiplies, layer by layer.
@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from limbeck import ahead, compiled
-from limbeck.relevance import LEVELS
+from limbeck.relevance import LEVELS, softmax
 from limbeck.student import tiles
 from limbeck.student.tiles import SIDE
 
@@ -55,13 +55,13 @@ class Layers(NamedTuple):
         return cls(tuple(weights), tuple(biases))
 
 
-def logits(pairs: Pairs, layers: Layers) -> np.ndarray:
-    """What the last layer says of each pair, float32 (n, 5). All that goes in is finite, but for missing columns."""
+def probabilities(pairs: Pairs, layers: Layers) -> np.ndarray:
+    """Five probabilities of each pair, float32 (n, 5). All that goes in is finite, but for missing columns."""
     if not tiles.available():
-        return _by_numpy(pairs, layers)
-    found = np.empty((len(pairs.rows), len(LEVELS)), np.float32)
+        return softmax(_by_numpy(pairs, layers))
+    found = np.empty(len(pairs.rows) * len(LEVELS), np.float32)
     _by_tiles(tiles.SHAPES, pairs, *layers, found)
-    return found
+    return found.reshape(-1, len(LEVELS))
 
 
 def _by_numpy(pairs: Pairs, layers: Layers) -> np.ndarray:
@@ -97,8 +97,8 @@ def _by_tiles(shapes, pairs, weights, biases, found):  # type: ignore[no-untyped
 @compiled.within
 def _block_by_block(pairs, weights, biases, room, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     given, high, low, sums, others = room
-    for i in range(0, len(found), SIDE):
-        count = min(SIDE, len(found) - i)
+    for i in range(0, len(pairs.rows), SIDE):
+        count = min(SIDE, len(pairs.rows) - i)
         for r in range(count):
             _fill(pairs, i + r, given, sums[r])
             tiles.split(given, _LEAST, high[r], low[r])
@@ -112,9 +112,62 @@ def _block_by_block(pairs, weights, biases, room, found):  # type: ignore[no-unt
                     line[j] = bias[j]
             tiles.add_product(high, low, right, others)
             sums, others = others, sums
-        for r in range(count):
-            for j in range(found.shape[1]):
-                found[i + r, j] = sums[r, j]
+        _shares(sums, count, found[_FIVE * i : _FIVE * (i + count)])
+
+
+@compiled.within
+def _shares(logits, count, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The softmax of the first five of each of so many rows, one after the other; NaN where any of them is."""
+    for r in range(count):
+        most = logits[r, 0]
+        for j in range(1, _FIVE):
+            most = max(most, logits[r, j])
+        for j in range(_FIVE):
+            out[_FIVE * r + j] = logits[r, j] - most
+    for k in range(len(out)):
+        out[k] = _exponential(out[k])
+    for r in range(count):
+        total = np.float32(0)
+        for j in range(_FIVE):
+            total += out[_FIVE * r + j]
+        for j in range(_FIVE):
+            out[_FIVE * r + j] /= total
+
+
+@compiled.within
+def _exponential(x):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """e to the power of x ≤ 0, within 2e-7 of it, many at a time: the library's own takes them one by one.
+
+    Cephes' expf: 2ⁿ times a polynomial of what is left of x. n is in the last bits of a number so large that it has no
+    others behind the point.
+    """
+    x = _LEAST_POWER if x < _LEAST_POWER else x  # NaN stays what it is
+    large = x * _LOG2_E + _NO_FRACTIONS
+    n = large - _NO_FRACTIONS
+    x = x - n * _LN2[0] - n * _LN2[1]
+    power = np.float32(0)
+    for factor in _CEPHES:
+        power = power * x + factor
+    return (power * x * x + x + np.float32(1)) * _two_to(large)
+
+
+@intrinsic
+def _two_to(typing, large):  # type: ignore[no-untyped-def]
+    """2ⁿ, n in the last bits of a number: they are moved to where a float has its exponent, which is 127 for 0."""
+
+    def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        moved = builder.shl(builder.bitcast(given[0], _INT32), ir.Constant(_INT32, 23))
+        return builder.bitcast(builder.add(moved, ir.Constant(_INT32, 127 << 23)), ir.FloatType())
+
+    return numba.float32(numba.float32), generate
+
+
+_FIVE, _LEAST_POWER = len(LEVELS), np.float32(-87)
+_LOG2_E, _LN2 = np.float32(1.44269504), (np.float32(0.693359375), np.float32(-2.12194440e-4))
+_NO_FRACTIONS = np.float32(3 << 22)
+_CEPHES = tuple(
+    map(np.float32, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5))
+)
 
 
 @compiled.within

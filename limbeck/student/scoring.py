@@ -100,20 +100,20 @@ class Scorer:
         return np.concatenate([pins[:, : self.shape.products], share], axis=1)
 
     def asked(self, query: np.ndarray, columns: np.ndarray) -> Asked:
-        """What a query contributes, by its vector (d,) and the columns about it alone (f,)."""
+        """What a query contributes, by a copy of its vector (d,) and the columns about it alone (f,)."""
         share = query @ self._of_query + self._biases[0] + self._sides["query"].shares(columns[None])[0]
-        return Asked(query[: self.shape.products], share)
+        return Asked(query[: self.shape.products].copy(), share)
 
     def candidates(self, asked: Asked, held: Held, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Five probabilities of a query and the Pins in these rows of `held`, float32 (n, 5).
 
-        `columns` (n, f) are those about the two together. Ascending rows are gathered fastest.
+        `columns` (n, f) are those about the two together.
         """
         bits, scale = held.numbers.view(_AS_BITS[held.numbers.itemsize]), held.scale.copy()
         scale[: len(asked.vector)] *= asked.vector
         pair = self._sides["pair"]
         given = np.ascontiguousarray(columns), pair.mean, pair.scale, pair.firsts
-        return softmax(forward.logits(forward.Pairs(bits, scale, rows, *given, asked.share), self._layers))
+        return forward.probabilities(forward.Pairs(bits, scale, rows, *given, asked.share), self._layers)
 
     def _logits(self, query: np.ndarray, pin: np.ndarray, features: np.ndarray) -> np.ndarray:
         """The plain form: everything for every row."""
