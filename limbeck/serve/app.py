@@ -27,6 +27,7 @@ from limbeck.serve.budget import Budget
 from limbeck.serve.compare import Judgments
 from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
 from limbeck.serve.feature_log import Answer, FeatureLog
+from limbeck.serve.hot import Hot
 from limbeck.serve.limits import AT_ONCE, Queue
 from limbeck.serve.messages import (
     Document,
@@ -242,6 +243,13 @@ def create(
     metrics = metrics or Metrics()
     service = Service(versions, settings, images, metrics, judgments or Judgments([]), kept)
     around = Middleware(Observed, metrics=metrics, key=observed.key(settings), queries=settings.log_queries)
+    hot = {
+        ("GET", "/search"): service.search,
+        ("POST", "/v1/rerank"): service.rerank,
+        ("POST", "/v2/rerank"): service.rerank,
+        ("GET", "/similar"): service.similar,
+        ("GET", "/healthz"): service.healthz,
+    }
     return Starlette(
         routes=[
             Route("/", service.home),
@@ -262,6 +270,6 @@ def create(
             Route("/openapi.json", service.openapi),
             Route("/images/{path:path}", service.image),
         ],
-        middleware=[around],
+        middleware=[around, Middleware(Hot, endpoints=hot)],
         exception_handlers=http.HANDLERS,
     )

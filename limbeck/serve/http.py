@@ -4,7 +4,7 @@ Browsers that open an address are told of an error on a page, all others in JSON
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -81,6 +81,7 @@ async def _fault(request: Request, fault: Exception) -> Response:
     return _error(request, 500, "something went wrong in the service", "Its log says what")
 
 
+Refuse = Callable[[Request, Exception], Awaitable[Response]]
 HANDLERS: Any = {
     Refused: _refused,
     InputError: _input_error,
@@ -89,3 +90,9 @@ HANDLERS: Any = {
     ClientDisconnect: _gone,
     Exception: _fault,
 }
+
+
+def refusal(error: Exception) -> Refuse | None:
+    """The one of `HANDLERS` for an error that is not our own fault; None for one that is."""
+    kinds = (kind for kind in type(error).__mro__ if kind is not Exception)
+    return next((HANDLERS[kind] for kind in kinds if kind in HANDLERS), None)

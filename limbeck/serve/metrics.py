@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -20,8 +20,8 @@ class Metrics:
 
     def __init__(self, among: Callable[[bytes], bytes] = lambda own: own) -> None:
         self._registry, self._among = CollectorRegistry(), among
-        self.requests = Counter("limbeck_requests", "Requests answered", ["route", "status"], registry=self._registry)
-        self.seconds = Histogram(
+        self._requests = Counter("limbeck_requests", "Requests answered", ["route", "status"], registry=self._registry)
+        self._seconds = Histogram(
             "limbeck_request_seconds", "From the request's first byte to the answer's last", ["route"],
             buckets=SECONDS, registry=self._registry,
         )  # fmt: skip
@@ -37,14 +37,22 @@ class Metrics:
             registry=self._registry,
         )  # fmt: skip
 
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+        self._of_answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._of_stages: dict[str, Histogram] = {}
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        if (route, status) not in self._of_answers:
+            self._of_answers[route, status] = self._requests.labels(route, str(status)), self._seconds.labels(route)
+        count, times = self._of_answers[route, status]
+        count.inc()
+        times.observe(seconds)
+
+    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
         """Time the body as a part of the work."""
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._stages.labels(name).observe(time.perf_counter() - begun)
+        if name not in self._of_stages:
+            self._of_stages[name] = self._stages.labels(name)
+        return _Timed(self._of_stages[name])
 
     def watch(self, gauges: Present, counters: Present, model: Callable[[], str] | None = None) -> None:
         """Ask these at every scrape; counters of a version begin again with the next one, as Prometheus allows."""
@@ -57,6 +65,19 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, and what is among it, as text."""
         return self._among(self.own())
+
+
+class _Timed(contextlib.AbstractContextManager[None]):
+    """Observes how long its body takes."""
+
+    def __init__(self, times: Histogram) -> None:
+        self._times = times
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._times.observe(time.perf_counter() - self._begun)
 
 
 class _Asked:

@@ -1,17 +1,19 @@
 """Around every request: an id, a key where one is asked for, a line in the log, and what is counted and timed."""
 
+import contextlib
 import hmac
 import json
 import logging
 import os
 import re
+import secrets
 import time
-import uuid
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.datastructures import Headers, MutableHeaders
+import msgspec
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limbeck.errors import InputError
@@ -20,7 +22,7 @@ from limbeck.settings import Serve
 
 log = logging.getLogger("limbeck.serve")
 _REQUEST: ContextVar[str] = ContextVar("request", default="")  # the id of the one that is worked on
-REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+REQUEST_ID, HARMLESS = b"x-request-id", re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 OPEN = ("/healthz", "/readyz", "/metrics")  # asked by machines that watch over the service, and say nothing of its data
 NO_KEY = b'{"error":"no key, or a wrong one","remedy":"Send the header Authorization: Bearer KEY"}'
 
@@ -42,7 +44,7 @@ class Observed:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen.status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = seen.id
+                message["headers"] = [*message["headers"], (REQUEST_ID, seen.id.encode())]
             await send(message)
 
         try:
@@ -61,21 +63,20 @@ class Observed:
 
     def _note(self, scope: Scope, seen: "_Seen") -> None:
         seconds, route = time.perf_counter() - seen.begun, _route(scope)
-        self._metrics.requests.labels(route, str(seen.status)).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
+        self._metrics.answered(route, seen.status, seconds)
         line = {"request": seen.id, "route": route, "status": seen.status, "milliseconds": round(1000 * seconds, 2)}
         line |= scope.get("state", {}).get("noted", {})
         if self._queries:
             line["query"] = parse_qs(scope["query_string"].decode("latin-1")).get("q", [None])[0]
-        log.info(json.dumps(line))
+        _say(msgspec.json.encode(line).decode())
 
 
 class _Seen:
     """What is known of a request; one that nothing was answered to counts as a fault of ours."""
 
     def __init__(self, scope: Scope) -> None:
-        sent = Headers(scope=scope).get("x-request-id", "")
-        self.id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        sent = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+        self.id = sent.decode() if HARMLESS.fullmatch(sent) else secrets.token_hex(16)
         self.begun, self.status = time.perf_counter(), 500
         scope.setdefault("state", {})["id"] = self.id
 
@@ -117,10 +118,31 @@ class Lines(logging.Formatter):
         return json.dumps({name: value for name, value in line.items() if value})
 
 
+class Stderr(logging.StreamHandler[Any]):
+    """The log as lines on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(Lines())
+
+    def say(self, line: str) -> None:
+        """A line as it is. One that cannot be written is lost: who waits for an answer has nothing to do with it."""
+        with self.lock or contextlib.nullcontext(), contextlib.suppress(OSError, ValueError):
+            self.stream.write(f"{line}\n")
+            self.flush()
+
+
 def to_stderr() -> None:
     """Write the lines of the log to stderr."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Lines())
-    log.addHandler(handler)
+    log.addHandler(Stderr())
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def _say(line: str) -> None:
+    """A line of the log, of which no record is made where nobody but our own handler would read it."""
+    only = log.handlers[0] if len(log.handlers) == 1 and not log.propagate else None
+    if isinstance(only, Stderr):
+        only.say(line)
+    else:
+        log.info(line)
