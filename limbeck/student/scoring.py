@@ -6,6 +6,9 @@ The first layer is a sum, so each part of it is computed as rarely as it can be:
     once per query        the query's share; its vector times the weights of the products, as q∘p is linear in p
     per pair              the products and the columns about the two together, one small matrix product
 
+Weights that are multiplied for each pair are rounded to bfloat16, for all processors, as some are fastest with it: that
+moves expected levels by a thousandth or so (docs/student.md).
+
 What is held per Pin is the first numbers of its vector, for the products, and its share, side by side, in 32, 16 or 8
 bits: fewer are less memory to gather, and move expected levels a little (docs/student.md).
 """
@@ -22,6 +25,7 @@ from limbeck.relevance import softmax
 from limbeck.signals.signal import Side
 from limbeck.student import forward
 from limbeck.student.shape import WEIGHTS, Shape
+from limbeck.student.tiles import nearest
 
 ROWS_AT_ONCE = 16_384
 Bits = Literal[8, 16, 32]
@@ -75,16 +79,23 @@ class Scorer:
         self.shape = Shape.load(folder)
         self._mean, self._scale = stored["mean"], stored["scale"]
         count = len(self.shape.sizes) - 1
-        self._weights = [np.ascontiguousarray(stored[f"layers.{i}.weight"].T) for i in range(count)]
+        first, *deeper = [np.ascontiguousarray(stored[f"layers.{i}.weight"].T) for i in range(count)]
         self._biases = [stored[f"layers.{i}.bias"] for i in range(count)]
         self._firsts = np.asarray([begin for _, begin, _ in self.shape.spans], dtype=np.int64)
         d, r = self.shape.vector_size, self.shape.products
-        parts = np.split(self._weights[0], np.cumsum([d, d, r, 1, len(self.shape.features)]))
-        self._of_query, self._of_pin, products, mean, features, missing = parts
+        self._of_query, self._of_pin, products, mean, *told = np.split(
+            first, np.cumsum([d, d, r, 1, len(self.shape.features)])
+        )
+        products = nearest(products + mean / r)
+        features, missing = (
+            np.where(of_pairs[:, None], nearest(w), w) for of_pairs, w in zip(_pairs(self.shape), told)
+        )
         given = self._mean, self._scale, features, missing
         self._sides = {side: _Part.of(self.shape, side, given) for side in _SIDES}
-        of_pairs = np.concatenate([products + mean / r, self._sides["pair"].weights])
-        self.depth = len(of_pairs)  # numbers that the first layer is given of query and Pin together
+        self.depth = r + len(self._sides["pair"].weights)  # numbers that the first layer is given of both together
+        self._weights = [np.concatenate([self._of_query, self._of_pin, products, features, missing])]
+        self._weights += map(nearest, deeper)
+        of_pairs = np.concatenate([products, self._sides["pair"].weights])
         self._layers = forward.Layers.of([of_pairs, *self._weights[1:]], self._biases)
 
     def probabilities(self, query: np.ndarray, pins: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -120,7 +131,7 @@ class Scorer:
         product = query[:, : self.shape.products] * pin[:, : self.shape.products]
         standard = np.nan_to_num((features - self._mean) * self._scale)
         missing = np.isnan(features[:, self._firsts])
-        given = [query, pin, product, product.mean(axis=1, keepdims=True), standard, missing]
+        given = [query, pin, product, standard, missing]
         found = np.concatenate(given, axis=1, dtype=np.float32) @ self._weights[0] + self._biases[0]
         for weight, bias in zip(self._weights[1:], self._biases[1:]):
             found = np.maximum(found, 0, out=found) @ weight + bias
@@ -128,6 +139,13 @@ class Scorer:
 
 
 _SIDES: Sequence[Side] = ("pin", "query", "pair")
+
+
+def _pairs(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Which columns, and which groups of them, are about query and Pin together: bool (f,), (groups,)."""
+    return np.asarray([s == "pair" for s in shape.sides], bool), np.asarray(
+        [g.of == "pair" for g, *_ in shape.spans], bool
+    )
 
 
 class _Part(NamedTuple):

@@ -1,8 +1,9 @@
 """Matrix products by a processor's tiles (Intel AMX): as exact as the student needs, and faster than in float32.
 
 Tiles multiply bfloat16, which keeps 8 binary digits of float32's 24. A number is nearly the sum of two: x ≈ h + l, h
-what is left of x and l of x − h. So x·w ≈ h·h' + l·h' + h·l', three products that are summed in float32, and what is
-left out is 2⁻¹⁵ of x·w (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype").
+what is left of x and l of x − h. Weights w are rounded when they are read, whatever multiplies them. So x·w ≈ h·w +
+l·w, two products that are summed in float32, and what is left out is 2⁻¹⁶ of x·w (after Henry, Tang and Heinecke 2019,
+"Leveraging the bfloat16 Artificial Intelligence Datatype").
 
 The functions here are for compiled loops, which take 32 rows at a time.
 """
@@ -44,29 +45,30 @@ def padded(numbers: np.ndarray) -> np.ndarray:
     return np.concatenate([numbers, np.zeros(-len(numbers) % SIDE, numbers.dtype)])
 
 
-def laid_out(matrix: np.ndarray) -> np.ndarray:
-    """A float32 matrix (k, n) as `add_product` takes it: uint32 (n / 32, k / 32, 2, 2, 16, 16), both rounded up.
+def nearest(numbers: np.ndarray) -> np.ndarray:
+    """The nearest bfloat16 of each number, the even one of two, as float32."""
+    bits = np.ascontiguousarray(numbers, np.float32).view(np.uint32)
+    last = bits >> 16 & 1
+    return ((bits + np.uint32(0x7FFF) + last) & np.uint32(0xFFFF0000)).view(np.float32)
 
-    Blocks of 32 by 32: their high and their low parts, of each a left and a right tile, whose rows are of two numbers
-    of neighbouring rows each. Beyond the matrix are zeros.
+
+def laid_out(matrix: np.ndarray) -> np.ndarray:
+    """A matrix (k, n) of bfloat16 as `add_product` takes it: uint32 (n / 32, k / 32, 2, 16, 16), both rounded up.
+
+    Blocks of 32 by 32: of each a left and a right tile, whose rows are of two numbers of neighbouring rows each. Beyond
+    the matrix are zeros.
     """
     depth, width = (-(-size // SIDE) for size in matrix.shape)
     whole = np.zeros((depth * SIDE, width * SIDE), np.float32)
     whole[: len(matrix), : matrix.shape[1]] = matrix
-    high = _nearest(whole)
-    parts = np.stack([high, _nearest(whole - high)]).view(np.uint32) >> 16
-    pairs = parts[:, ::2] | parts[:, 1::2] << 16
-    blocks = pairs.reshape(2, depth, _ROWS, width, 2, _ROWS).transpose(3, 1, 0, 4, 2, 5)
+    parts = whole.view(np.uint32) >> 16
+    pairs = parts[::2] | parts[1::2] << 16
+    blocks = pairs.reshape(depth, _ROWS, width, 2, _ROWS).transpose(2, 0, 3, 1, 4)
     memory = np.empty(blocks.size * 4 + _LINE, np.uint8)
     begin = -memory.ctypes.data % _LINE  # else each row of a tile is in two lines
     found = memory[begin : begin + blocks.size * 4].view(np.uint32).reshape(blocks.shape)
     found[:] = blocks
     return found
-
-
-def _nearest(numbers: np.ndarray) -> np.ndarray:
-    """The nearest bfloat16 of each number, as float32."""
-    return ((numbers.view(np.uint32) + np.uint32(0x8000)) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 llvm.initialize_native_asmparser()  # for `_split`
@@ -131,21 +133,18 @@ _load, _store = _moving("tileloadd64"), _moving("tilestored64")
 
 @intrinsic
 def _step(typing, high, low, row, right):  # type: ignore[no-untyped-def]
-    """Add the products of 32 rows of 32 numbers, high and low parts, and a block of the right matrix."""
+    """Add the products of 32 rows of 32 numbers, low and high parts, and a block of the right matrix."""
 
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
         high, low, row, right = given
         line, below = ir.Constant(_LONG, _LINE), builder.mul(row, ir.Constant(_LONG, _ROWS))
-        for part, lefts in enumerate(((low, high), (high,))):
-            for column in (0, 1):
-                place = builder.add(right, ir.Constant(_LONG, (2 * part + column) * _TILE))
-                _emit(builder, "tileloadd64", (4 + column,), place, line)
-            for left in lefts:
-                for half, place in enumerate((left, builder.add(left, below))):
-                    if part == 0:  # the high parts stay
-                        _emit(builder, "tileloadd64", (6 + half,), place, row)
-                    for column in (0, 1):
-                        _emit(builder, "tdpbf16ps", (2 * half + column, 6 + half, 4 + column))
+        for column in (0, 1):
+            _emit(builder, "tileloadd64", (4 + column,), builder.add(right, ir.Constant(_LONG, column * _TILE)), line)
+        for left in (low, high):
+            for half, place in enumerate((left, builder.add(left, below))):
+                _emit(builder, "tileloadd64", (6 + half,), place, row)
+                for column in (0, 1):
+                    _emit(builder, "tdpbf16ps", (2 * half + column, 6 + half, 4 + column))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), generate
@@ -200,6 +199,6 @@ def add_product(high, low, right, out):  # type: ignore[no-untyped-def]  # pragm
         place = last + 4 * SIDE * j
         _load(place, across)
         for k in range(depth):
-            block = third + 4 * _TILE * (j * depth + k)
+            block = third + 2 * _TILE * (j * depth + k)
             _step(first + 2 * SIDE * k, second + 2 * SIDE * k, row, block)
         _store(place, across)

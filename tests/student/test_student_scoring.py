@@ -41,6 +41,26 @@ def saved(folder, seed, hidden, products, groups=GROUPS, names=NAMES):
     return Head.load(folder)
 
 
+def as_served(head):
+    """The head, those of its weights rounded that are multiplied for each pair: the mean of products with them."""
+    shape, first, *deeper = (
+        head.shape,
+        *(module.weight for module in head.modules() if isinstance(module, torch.nn.Linear)),
+    )
+    begin = 2 * shape.vector_size
+    told = begin + shape.products + 1
+    of_pairs = [told + place for place, side in enumerate(shape.sides) if side == "pair"]
+    groups = told + len(shape.features)
+    of_pairs += [groups + place for place, (group, *_) in enumerate(shape.spans) if group.of == "pair"]
+    with torch.no_grad():
+        mean = first[:, told - 1 : told] / shape.products
+        first[:, begin : told - 1] = (first[:, begin : told - 1] + mean).bfloat16().float() - mean
+        first[:, of_pairs] = first[:, of_pairs].bfloat16().float()
+        for weight in deeper:
+            weight[:] = weight.bfloat16().float()
+    return head
+
+
 def by_torch(head, query, pins, features):
     with torch.inference_mode():
         logits = head(torch.from_numpy(query).expand(len(pins), -1), torch.from_numpy(pins), torch.from_numpy(features))
@@ -64,7 +84,7 @@ def arranged(scorer, query, pins, features, rows, bits=32):
 )
 def test_both_forms_give_the_numbers_of_the_trained_head(seed, hidden, products, plain, rows, tmp_path_factory):
     kind, folder = ((), NAMES[:2]) if plain else (GROUPS, NAMES), tmp_path_factory.mktemp("head")
-    expected = by_torch(saved(folder, seed, hidden, products, *kind), *world(seed, *kind))
+    expected = by_torch(as_served(saved(folder, seed, hidden, products, *kind)), *world(seed, *kind))
     scorer, rows = Scorer(folder), np.asarray(rows, np.int64)
     np.testing.assert_allclose(scorer.probabilities(*world(seed, *kind)), expected, atol=1e-5)
     found = arranged(scorer, *world(seed, *kind), rows)
