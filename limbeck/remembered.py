@@ -65,7 +65,7 @@ class Remembered:
             read = dict(zip(missing, self._read(missing)))
             self._held.put_many(read)
             known |= read
-        return np.stack([known[text] for text in texts])
+        return np.array([known[text] for text in texts])
 
     def one(self, text: str) -> np.ndarray:
         """The vector of one text, float32 (d,)."""

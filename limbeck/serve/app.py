@@ -6,7 +6,6 @@ GET /healthz    GET /readyz    GET /metrics
 For people: GET /    GET /pins/…?q=    GET /boards/…?page=    GET /compare?q=&left=&right=
 """
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -176,7 +175,7 @@ class Service:
         order, found = written.results(grades, asked.top_n)
         if seen:
             self._logged(request, (asked.query, None, None), ranker, seen, [ids[place] for place in order.tolist()])
-        return http.answer(RerankedPins(str(uuid.uuid4()), ranker.model, found))
+        return http.answer(RerankedPins(request.state.id, ranker.model, found))
 
     async def _reranked_documents(self, request: Request, body: bytes) -> Response:
         asked, ranker = read_rerank(body), self._versions.ranker
@@ -190,7 +189,7 @@ class Service:
         self._logged(request, (asked.query, None, None), ranker, seen, by_id)
         shown = documents if asked.return_documents else [None] * len(documents)
         found = results(ranked, [shown[graded.index] for graded in ranked])
-        return http.answer(RerankAnswer(str(uuid.uuid4()), ranker.model, found))
+        return http.answer(RerankAnswer(request.state.id, ranker.model, found))
 
     async def _graded(self, ranker: Ranker, query: str, documents: Sequence[Fields]) -> np.ndarray:
         """Probabilities of documents (n, 5), whose texts are read some at a time: others have their turn meanwhile."""

@@ -83,7 +83,7 @@ class CachedVectors:
             loaded = dict(zip(missing, self._read(missing)))
             self._cache.put_many(loaded)
             known |= loaded
-        return np.stack([known[text] for text in texts])
+        return np.array([known[text] for text in texts])
 
     def _count(self, hits: int, misses: int) -> None:
         with self._lock:

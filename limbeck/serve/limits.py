@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import anyio
 import anyio.to_thread
 
 from limbeck.serve.budget import Pace
@@ -26,12 +25,8 @@ class Queue:
 
     def __init__(self, longest: int) -> None:
         self._longest, self._pace = longest, Pace()
-        self._one_at_a_time = anyio.CapacityLimiter(1)
-
-    @property
-    def waiting(self) -> int:
-        """Calls that wait for the one at work."""
-        return self._one_at_a_time.statistics().tasks_waiting
+        self._one_at_a_time = asyncio.Lock()
+        self.waiting = 0  # calls that wait for the one at work
 
     async def work(self, call: Callable[..., T], *arguments: Any) -> T:
         """The call's answer, once those before it have theirs. It works in a thread, while requests come in."""
@@ -44,12 +39,11 @@ class Queue:
         What came in meanwhile joins those who wait before the next one is at work.
         """
         self._admit()
-        turn = object()
-        await self._one_at_a_time.acquire_on_behalf_of(turn)
+        await self._turn()
         try:
             return self._timed(call, *arguments)
         finally:
-            asyncio.get_running_loop().call_soon(self._one_at_a_time.release_on_behalf_of, turn)
+            asyncio.get_running_loop().call_soon(self._one_at_a_time.release)
 
     async def in_turns(self, call: Callable[[Sequence[Item]], T], items: Sequence[Item], most: int) -> list[T]:
         """The call's answers for at most so many items at a time: others have their turn in between.
@@ -62,7 +56,19 @@ class Queue:
 
     async def due(self, call: Callable[..., T], *arguments: Any) -> T:
         """As `work`, for what may not be refused any more."""
-        return await anyio.to_thread.run_sync(self._timed, call, *arguments, limiter=self._one_at_a_time)
+        await self._turn()
+        try:
+            return await anyio.to_thread.run_sync(self._timed, call, *arguments)
+        finally:
+            self._one_at_a_time.release()
+
+    async def _turn(self) -> None:
+        """Wait for those that came before."""
+        self.waiting += 1
+        try:
+            await self._one_at_a_time.acquire()
+        finally:
+            self.waiting -= 1
 
     def _admit(self) -> None:
         waiting = self.waiting

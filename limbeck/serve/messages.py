@@ -86,7 +86,10 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class RerankAnswer(msgspec.Struct):
-    """The best `top_n` documents, most relevant first. `usage` is what Jina's clients read: nothing is charged for."""
+    """The best `top_n` documents, most relevant first.
+
+    `id` is that of the request, as in its header and the log. `usage` is what Jina's clients read: it costs nothing.
+    """
 
     id: str
     model: str

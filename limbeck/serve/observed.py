@@ -129,7 +129,7 @@ class Stderr(logging.StreamHandler[Any]):
         """A line as it is. One that cannot be written is lost: who waits for an answer has nothing to do with it."""
         with self.lock or contextlib.nullcontext(), contextlib.suppress(OSError, ValueError):
             self.stream.write(f"{line}\n")
-            self.flush()
+            self.stream.flush()
 
 
 def to_stderr() -> None:

@@ -38,7 +38,9 @@ def test_five_probabilities_by_hand(students, single_precision):
     hidden = np.maximum(inputs @ parameters["layers.0.weight"].T + parameters["layers.0.bias"], 0)
     powers = np.exp(hidden @ parameters["layers.1.weight"].T + parameters["layers.1.bias"])
     student = StudentGrader(folder, match, Vectors.of_texts(pins(), Encoder.of_student(folder)))
-    np.testing.assert_allclose(student.grade(rows), powers / powers.sum(axis=1)[:, None], atol=2e-3)  # of rounded weights
+    np.testing.assert_allclose(
+        student.grade(rows), powers / powers.sum(axis=1)[:, None], atol=2e-3
+    )  # of rounded weights
 
 
 def test_rows_keep_their_order(grader):
