@@ -366,7 +366,7 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
     kinds = {
         "/healthz": [_request("GET", "/healthz")],
         "/search": searches(ws, asked.different),
-        "/v1/rerank": reranks(ws, asked.different, asked.candidates),
+        "/v1/rerank": reranks(ws, asked.different, asked.candidates, asked.top_n),
     }
     if asked.inside:
         for kind, took in inside(ws, kinds["/search"][:INSIDE], asked.candidates).items():
@@ -399,6 +399,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--candidates", type=int, default=1_000)
+    parser.add_argument("--top-n", type=int, help="of a re-ranking's results are answered; all unless it is said")
     parser.add_argument("--different", type=int, default=DIFFERENT, help="requests made beforehand, of each kind")
     parser.add_argument("--live", type=int, default=0, help="so many Pins are changed while the service runs")
     parser.add_argument("--inside", action="store_true", help="also within this process, without HTTP")

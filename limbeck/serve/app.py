@@ -87,7 +87,7 @@ class Service:
 
     async def search(self, request: Request) -> Response:
         """`GET /search`."""
-        asked = read_search(dict(request.query_params), self._settings.candidates)
+        asked = read_search(http.parameters(request), self._settings.candidates)
         return http.answer(await self._search(request, asked))
 
     async def rerank(self, request: Request) -> Response:
@@ -112,7 +112,7 @@ class Service:
 
     async def similar(self, request: Request) -> Response:
         """`GET /similar`."""
-        asked, ranker = read_similar(dict(request.query_params), self._settings.candidates), self._versions.ranker
+        asked, ranker = read_similar(http.parameters(request), self._settings.candidates), self._versions.ranker
         k = asked.k or min(self._settings.results, self._settings.candidates)
         found = await self._retrieving(ranker.similar, asked.pin_id, k)
         return http.answer(SimilarAnswer(asked.pin_id, ranker.model, found))

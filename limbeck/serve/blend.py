@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from limbeck import compiled
 from limbeck.index.catalogue import Shown
 from limbeck.index.store import Store
 from limbeck.relevance import LEVELS
@@ -27,6 +28,9 @@ class Blender:
 
     def __init__(self, settings: Blend, store: Store) -> None:
         self._settings, self._store = settings, store
+        self._floors, signal = np.asarray(settings.floors, np.float64), store.signals.engagement
+        self._weights = np.asarray((settings.click, settings.long_click, settings.save), np.float64)
+        self._usual = float(np.asarray(signal.population.rates) @ self._weights) if signal else 0.0
 
     def over(self, store: Store) -> "Blender":
         """The same order over another state of the index."""
@@ -34,14 +38,13 @@ class Blender:
 
     def first(self, query: str, rows: np.ndarray, expected: np.ndarray, k: int) -> np.ndarray:
         """The places of the first `k` of these Pins, of expected levels (n,), in order; equal ones by pin_id."""
-        asked, kinds = self._settings, self._kinds(rows)
-        bands, some = np.searchsorted(asked.floors, expected, "right"), np.arange(len(rows))
-        scores = expected + bands * (LEVELS[-1] + asked.engagement)  # no score of a band reaches the next one's
+        asked, kinds, some = self._settings, self._kinds(rows), np.arange(len(rows))
+        bands, scores = np.empty(len(rows), np.int64), np.empty(len(rows))
+        _score(expected, self._floors, LEVELS[-1] + asked.engagement, bands, scores)
         if not kinds:  # engagement is read of those alone whom it could bring among the first
             some = leading(scores, k, asked.engagement)
-        scores = scores[some]
-        if asked.engagement:
-            scores = scores + asked.engagement * self._engagement(query, rows[some])
+            scores = scores[some]
+        self._add_engagement(query, rows[some], scores)
         if not kinds:
             left = leading(scores, k)
             some, scores = some[left], scores[left]
@@ -56,14 +59,11 @@ class Blender:
         names = self._store.ids(rows)
         return sorted(order.tolist(), key=lambda i: (-scores[i], names[i]))
 
-    def _engagement(self, query: str, rows: np.ndarray) -> np.ndarray:
-        """Expected worth as a share, (n,); the same for all where there is no log."""
-        signal, asked = self._store.signals.engagement, self._settings
-        if signal is None:
-            return np.full(len(rows), 0.5)
-        weights = np.asarray((asked.click, asked.long_click, asked.save))
-        worth = signal.expected(query, self._store.matched(rows)) @ weights
-        return share(worth, float(np.asarray(signal.population.rates) @ weights))
+    def _add_engagement(self, query: str, rows: np.ndarray, scores: np.ndarray) -> None:
+        """Add what users are expected to do with these Pins; where there is no log, that is the same for all."""
+        signal, most = self._store.signals.engagement, self._settings.engagement
+        if signal and most:
+            _add_shares(signal.expected(query, self._store.matched(rows)), self._weights, self._usual, most, scores)
 
     def _kinds(self, rows: np.ndarray) -> Kinds:
         """What Pins are to differ in; nothing is read for what costs nothing."""
@@ -76,10 +76,24 @@ class Blender:
         return kinds
 
 
-def share(worth: np.ndarray, usual: float) -> np.ndarray:
-    """v / (v + u) of each worth v (n,), u being that of a usual Pin: 0.5 for one, and where nothing has any worth."""
-    total = worth + usual
-    return np.divide(worth, total, out=np.full(len(worth), 0.5), where=total > 0)
+@compiled.kernel
+def _score(expected, floors, apart, bands, scores):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The band of each expected level, and its score: no score of a band reaches the next one's."""
+    for i in range(len(expected)):
+        band = 0
+        for floor in floors:
+            band += floor <= expected[i]
+        bands[i], scores[i] = band, expected[i] + band * apart
+
+
+@compiled.kernel
+def _add_shares(rates, weights, usual, most, scores):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Add to each score a part of `most`: v / (v + u) of its worth v, and half where nothing has any worth."""
+    for i in range(len(scores)):
+        worth = 0.0
+        for j in range(len(weights)):
+            worth += rates[i, j] * weights[j]
+        scores[i] += most * (worth / (worth + usual) if worth + usual > 0 else 0.5)
 
 
 def leading(scores: np.ndarray, k: int, lift: float = 0.0) -> np.ndarray:

@@ -6,6 +6,7 @@ Browsers that open an address are told of an error on a page, all others in JSON
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -26,6 +27,11 @@ async def body(request: Request) -> bytes:
     if read is None:
         raise Refused(413, f"the body is longer than {MAX_BODY:,} bytes", "Send fewer or shorter documents")
     return read
+
+
+def parameters(request: Request) -> dict[str, str]:
+    """Those of the address; of several of the same name, the last one."""
+    return dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

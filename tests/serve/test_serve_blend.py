@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.index.catalogue import Shown
-from limbeck.serve.blend import Blender, domain, leading, share, varied
+from limbeck.serve.blend import Blender, domain, leading, varied
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Blend
 
@@ -32,7 +32,8 @@ def engaged(store, count, query="red sofa"):
     """How engaged with the first Pins of the store are, as shares."""
     signal = store.signals.engagement
     expected, weights = signal.expected(query, store.match_rows[np.arange(count)]), (1, 2, 3)
-    return share(expected @ weights, signal.population.rates @ np.asarray(weights))
+    worth = expected @ weights
+    return worth / (worth + signal.population.rates @ np.asarray(weights))
 
 
 @given(LEVELS, BLENDS)
