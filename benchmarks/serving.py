@@ -10,7 +10,7 @@ so many connections, each with the next request as soon as it has its answer; th
 in an open one, at half of that: requests set out at random times whether or not earlier ones were answered, and are
 timed from when they were to set out, so that a pause of the service counts for all that wait for it.
 
-The generator is one asyncio process that sends bytes made beforehand and reads no more of an answer than its length.
+The generator is one process (uvloop) that sends bytes made beforehand and reads no more of an answer than its length.
 What it needs itself is measured against a server that answers at once (`--floor`), and bounds what can be seen. What
 the workers' processors needed for a request is told beside: on a busy machine the clock says little. Answers that were
 made with less work than usual are counted as `degraded`.
@@ -41,6 +41,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import numpy as np
+import uvloop
 
 from limbeck.index.store import Store
 from limbeck.serve.cache import Caches
@@ -111,27 +112,43 @@ def _read(pid: int, file: str) -> str:
     return Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8")
 
 
-class Connection:
-    """One connection that is kept open."""
+class Connection(asyncio.Protocol):
+    """One connection that is kept open, and asked one thing at a time."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._came, self._length = bytearray(), 0
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         """The status of the answer, and its body."""
-        if self._writer is None or self._reader is None:
-            self._reader, self._writer = await asyncio.open_connection(*self._address, limit=1 << 20)
-        self._writer.write(request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        return int(head.split(b" ", 2)[1]), await self._reader.readexactly(length)
+        loop = asyncio.get_running_loop()
+        if self._transport is None:
+            self._transport, _ = await loop.create_connection(lambda: self, *self._address)
+        self._answer, self._came, self._length = loop.create_future(), bytearray(), 0
+        self._transport.write(request)
+        return await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        """The answer, as it comes."""
+        self._came += data
+        if not self._length and (end := self._came.find(b"\r\n\r\n")) >= 0:
+            head = bytes(self._came[:end]).lower() + b"\r\n"
+            self._length = end + 4 + int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        if self._answer and self._length and len(self._came) >= self._length:
+            status, begin = int(self._came[9:12]), self._came.find(b"\r\n\r\n") + 4
+            self._answer.set_result((status, bytes(self._came[begin:])))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody answers any more."""
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionError("the connection was closed"))
 
     def close(self) -> None:
         """Close it."""
-        if self._writer:
-            self._writer.close()
+        if self._transport:
+            self._transport.close()
 
 
 async def closed(servers: Servers, requests: Sequence[bytes], connections: int, seconds: float) -> Taken:
@@ -407,10 +424,10 @@ def main() -> None:
     parser.add_argument("--answer-at-once", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.answer_at_once:
-        asyncio.run(answer_at_once())
+        uvloop.run(answer_at_once())
     for workspace in asked.workspaces:
         print(f"# {workspace}")
-        asyncio.run(measure(workspace, asked))
+        uvloop.run(measure(workspace, asked))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Around every request: an id, a key where one is asked for, a line in the log, and what is counted and timed."""
 
+import asyncio
 import contextlib
 import hmac
 import json
@@ -52,8 +53,9 @@ class Observed:
                 await self._app(scope, receive, sending)
             else:
                 await _unauthorised(sending)
-        finally:
-            self._note(scope, seen)
+        finally:  # what was answered is sent before anything is noted of it
+            took = time.perf_counter() - seen.begun
+            asyncio.get_running_loop().call_soon(self._note, scope, seen, took)
 
     def _may(self, scope: Scope) -> bool:
         if self._key is None or scope["path"] in OPEN:
@@ -61,8 +63,8 @@ class Observed:
         sent = Headers(scope=scope).get("authorization", "")
         return hmac.compare_digest(sent.encode(), f"Bearer {self._key}".encode())
 
-    def _note(self, scope: Scope, seen: "_Seen") -> None:
-        seconds, route = time.perf_counter() - seen.begun, _route(scope)
+    def _note(self, scope: Scope, seen: "_Seen", seconds: float) -> None:
+        route = _route(scope)
         self._metrics.answered(route, seen.status, seconds)
         line = {"request": seen.id, "route": route, "status": seen.status, "milliseconds": round(1000 * seconds, 2)}
         line |= scope.get("state", {}).get("noted", {})
