@@ -52,9 +52,9 @@ class Lookup:
         _, offsets, data = texts.buffers()
         begins = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else _NONE
         characters = np.frombuffer(data, np.uint8) if data is not None and data.size else _NOTHING
-        slots = slots.view()
-        slots.setflags(write=False)  # as what is mapped: the kernel is compiled once
-        self._held = characters, begins, slots
+        self._held = characters.view(), begins.view(), slots.view()
+        for each in self._held:
+            each.setflags(write=False)  # as what is mapped: the kernel is compiled once
         # Of what is held, not of `self`: in a circle with itself, it would stay mapped until the collector comes by.
         self._row = functools.lru_cache(REMEMBERED)(functools.partial(_row_of, self._held))
 
@@ -85,8 +85,6 @@ class Lookup:
 
 
 _NONE, _NOTHING = np.zeros(1, np.int32), np.zeros(1, np.uint8)
-for _each in (_NONE, _NOTHING):
-    _each.setflags(write=False)
 
 
 def of(texts: Sequence[str] | pa.Array) -> Lookup:

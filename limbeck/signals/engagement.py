@@ -70,9 +70,9 @@ class Engagement(Signal):
             return of_pins(_wide(self._pin[self._own[rows]]), self.population)
         return super().of_side(side, query, rows)
 
-    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
         """As `Signal.pairs_into`."""
-        _tell(self._key, *self._seen(query), self._own, self._pin, self._pair, rows, *self._beliefs, out)
+        _tell(self._key, *self._seen(query), self._own, self._pin, self._pair, rows, *self._beliefs, out, column)
 
     def expected(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Clicks, long clicks and saves per look that a query and Pins are expected to have, float64 (n, 3).
@@ -92,20 +92,21 @@ def _seen(number: lookup.Lookup, keys: np.ndarray, pins: int, query: str) -> tup
 
 
 @compiled.kernel
-def _tell(keys, begin, end, base, places, pins, pairs, rows, rates, of_pin, of_pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """As `rates.of_pairs`, of the pairs of one query and these Pins, into `out` (n, 4)."""
+def _tell(keys, begin, end, base, places, pins, pairs, rows, rates, of_pin, of_pair, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """As `rates.of_pairs`, of the pairs of one query and these Pins, into columns of `out`."""
+    last = len(rates)
     for i in range(len(rows)):
         own = places[rows[i]]
         place = _place(keys, begin, end, base, own)
-        pin, pair, last = pins[own], pairs[place], out.shape[1] - 1
+        pin, pair = pins[own], pairs[place]
         if place < 0 or not pair[0]:
-            for j in range(out.shape[1]):
-                out[i, j] = np.nan
+            for j in range(last + 1):
+                out[i, column + j] = np.nan
         else:
             for j in range(last):
                 rate = _rate(pin, pair[0], pair[1 + j], j, rates, of_pin, of_pair)
-                out[i, j] = np.log(max(rate, LEAST_RATE))
-            out[i, last] = np.log1p(np.float64(pair[0]))
+                out[i, column + j] = np.log(max(rate, LEAST_RATE))
+            out[i, column + last] = np.log1p(np.float64(pair[0]))
 
 
 @compiled.kernel

@@ -151,10 +151,10 @@ class Interests(Signal):
             return self._columns(self._of_query(query)).repeat(len(rows), axis=0)
         return self._columns(self._pins.take(rows)) if side == "pin" else super().of_side(side, query, rows)
 
-    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
         """As `Signal.pairs_into`."""
         asked, pins = self._of_query(query), self._pins
-        _agree(len(self.names), asked.number[0], asked.share[0], pins.number, pins.share, rows, out)
+        _agree(len(self.names), asked.number[0], asked.share[0], pins.number, pins.share, rows, out, column)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "Interests":
         """As `Signal.over`."""
@@ -178,19 +178,19 @@ class Interests(Signal):
 
 
 @compiled.making
-def _agree(classes, asked, likely, number, share, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """As `agreement` of one query's classes (k,) with Pins', into `out` (n, 1); NaN where either is unknown."""
+def _agree(classes, asked, likely, number, share, rows, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """As `agreement` of one query's classes (k,) with Pins', into a column of `out`; NaN where either is unknown."""
     has, unknown = np.empty(classes, np.float32), np.float32(0)
     for k in range(len(likely)):
         unknown += np.float32(0) * likely[k]
     has[:] = unknown
     for k in range(len(likely)):
         has[asked[k]] += likely[k]
-    _add_shares(has, number, share, rows, out)
+    _add_shares(has, number, share, rows, out, column)
 
 
 @compiled.within
-def _add_shares(has, number, share, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _add_shares(has, number, share, rows, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Add up how much of its shares each of these Pins has in classes of which so much is asked for."""
     for i in range(len(rows)):
         ahead.fetch_row(number, rows, i + _AHEAD)
@@ -198,7 +198,7 @@ def _add_shares(has, number, share, rows, out):  # type: ignore[no-untyped-def] 
         total = np.float32(0)
         for j in range(number.shape[1]):
             total += has[number[rows[i], j]] * share[rows[i], j]
-        out[i, 0] = total
+        out[i, column] = total
 
 
 def agreement(some: Classes, others: Classes) -> np.ndarray:

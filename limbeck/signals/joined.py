@@ -91,10 +91,10 @@ class Joined:
             return self._of_query(query)
         if side == "pin":
             return _side_by_side([signal.of_side(side, query, rows) for signal in self._signals], len(rows))
-        found, end = self.match.features(query, rows, sum(self._widths)), len(self.match.names)
+        found, column = self.match.features(query, rows, sum(self._widths)), len(self.match.names)
         for signal, width in zip(self._signals, self._widths):
-            begin, end = end, end + width
-            signal.pairs_into(query, rows, found[:, begin:end])
+            signal.pairs_into(query, rows, found, column)
+            column += width
         return found
 
     def features_of(self, query: str, documents: Sequence[Mapping[str, object]], base: np.ndarray) -> np.ndarray:

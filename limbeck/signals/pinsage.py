@@ -76,9 +76,9 @@ class PinSage(Signal):
         """As `Signal.of_side`."""
         return self._pins.of(rows) if side == "pin" else super().of_side(side, query, rows)
 
-    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
         """As `Signal.pairs_into`."""
-        self._pins.products_into(rows, self._asked.one(query), out)
+        self._pins.products_into(rows, self._asked.one(query), out, column)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "PinSage":
         """As `Signal.over`."""

@@ -80,9 +80,9 @@ class Pins:
             return np.full((len(row), self._vectors.shape[1]), np.nan, np.float32)
         return np.where((row >= 0)[:, None], self._vectors[row], np.float32(np.nan))
 
-    def products_into(self, rows: np.ndarray, vector: np.ndarray, out: np.ndarray) -> None:
-        """Inner products of the Pins in these places (n,) and a vector (SIZE,) into `out` (n, 1); NaN where none is."""
-        _multiply(self._vectors, self._row, rows, vector, out)
+    def products_into(self, rows: np.ndarray, vector: np.ndarray, out: np.ndarray, column: int) -> None:
+        """Put inner products of Pins in these places (n,) and a vector (SIZE,) into a column of `out`; NaN for none."""
+        _multiply(self._vectors, self._row, rows, vector, out, column)
 
 
 class SearchSage(Signal):
@@ -112,9 +112,9 @@ class SearchSage(Signal):
             return self._asked([query]).repeat(len(rows), axis=0)
         return self._pins.of(rows) if side == "pin" else super().of_side(side, query, rows)
 
-    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
         """As `Signal.pairs_into`."""
-        self._pins.products_into(rows, self._asked.one(query), out)
+        self._pins.products_into(rows, self._asked.one(query), out, column)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "SearchSage":
         """As `Signal.over`."""
@@ -140,8 +140,8 @@ def vectors(folder: Path, pin_ids: Sequence[str]) -> np.ndarray:
 
 
 @compiled.kernel(fastmath={"reassoc"})
-def _multiply(vectors, places, rows, query, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Inner products of the query's vector and those of Pins, (n, 1); NaN where there is none."""
+def _multiply(vectors, places, rows, query, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Inner products of the query's vector and those of Pins; NaN where there is none."""
     for i in range(len(rows)):
         ahead.fetch_row_at(vectors, places, rows, i + _AHEAD)
         row, total = places[rows[i]], np.float32(np.nan)
@@ -149,7 +149,7 @@ def _multiply(vectors, places, rows, query, out):  # type: ignore[no-untyped-def
             total, line = np.float32(0), vectors[row]
             for j in range(len(query)):
                 total += line[j] * query[j]
-        out[i, 0] = total
+        out[i, column] = total
 
 
 def product(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:

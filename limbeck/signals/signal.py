@@ -46,9 +46,13 @@ class Signal(Protocol):
         mine = [group.of == side for group in self.groups for _ in group.columns]
         return self.columns([query], np.zeros(len(rows), np.int64), rows)[:, np.asarray(mine, dtype=bool)]
 
-    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
-        """Put the columns of the groups about both together, of a query and the Pins `rows`, into `out` (n, f)."""
-        out[:] = self.of_side("pair", query, rows)
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
+        """Put the columns of the groups about both together, of a query and the Pins `rows`, into `out` (n, …).
+
+        From `column` on. A slice of one row would be of another type to Numba, and kernels be compiled once more.
+        """
+        found = self.of_side("pair", query, rows)
+        out[:, column : column + found.shape[1]] = found
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "Signal":
         """The same signal of n other Pins, whose rows are 0 to n − 1; all that is of a Pin alone is worked out now.
@@ -74,6 +78,6 @@ class _Known(Signal):
         """As `Signal.of_side`."""
         return self._signal.of_side(side, query, self._known[rows])
 
-    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray) -> None:
+    def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
         """As `Signal.pairs_into`."""
-        self._signal.pairs_into(query, self._known[rows], out)
+        self._signal.pairs_into(query, self._known[rows], out, column)

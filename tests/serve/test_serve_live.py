@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 import threading
 import time
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_service import Following, client_of
+from numba.core.dispatcher import Dispatcher
 from served import live_pin, named, pin_rows
 
 from limbeck.live.journal import Changes, Journal
@@ -103,6 +105,25 @@ def test_live_pins_and_those_of_the_index_are_graded_together_in_any_order(clien
     for some in ([1, 3], [0, 2], []):  # live ones alone, those of the index alone, none
         np.testing.assert_allclose(store.grade("red lamp", vector[0], rows[some]), expected[some], atol=1e-3)
     np.testing.assert_allclose(ranker.grade("red lamp", store.ids(rows)), expected, atol=1e-3)
+
+
+def kernels():
+    """How many kinds of arrays each kernel was compiled for."""
+    modules = [(name, module) for name, module in sys.modules.items() if name.startswith("limbeck.")]
+    found = [(name, each) for name, module in modules for each in vars(module).items()]
+    return {(name, called): len(k.signatures) for name, (called, k) in found if isinstance(k, Dispatcher)}
+
+
+def test_kernels_are_compiled_no_more_for_live_pins_nor_for_one_alone(client):
+    """Each would be compiled while a search waits, for seconds."""
+    graded(client, "red lamp", [{"id": "pin05"}, {"id": "pin07"}])
+    found(client, "red lamp")
+    before = kernels()
+    send(client, put=[LAMP], delete=["pin07"])
+    for ids in (["pin05", "new-1"], ["pin05"], ["new-1"]):
+        graded(client, "red lamp", [{"id": pin_id} for pin_id in ids])
+    found(client, "red lamp")
+    assert {k: n for k, n in kernels().items() if n > max(1, before.get(k, 0))} == {}
 
 
 def test_a_pin_that_is_put_as_it_was_is_graded_as_it_was(client, ranker):

@@ -14,6 +14,6 @@ def assert_sides_agree(signal, query, rows):
             np.testing.assert_allclose(found, whole[:, np.asarray(told) == side], atol=1e-6)
         of_pairs = whole[:, np.asarray(told) == "pair"]
         within = np.full((len(some), of_pairs.shape[1] + 2), -1, np.float32)
-        signal.pairs_into(query, some, within[:, 1:-1])
+        signal.pairs_into(query, some, within, 1)
         np.testing.assert_allclose(within[:, 1:-1], of_pairs, atol=1e-6)
         assert (within[:, [0, -1]] == -1).all()
