@@ -36,7 +36,7 @@ class Metrics:
             "limbeck_swaps", "Newer versions, taken or refused; the one that answers, damaged", ["outcome"],
             registry=self._registry,
         )  # fmt: skip
-
+        # By their labels, which the library looks for, under a lock, each time that it is asked.
         self._of_answers: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._of_stages: dict[str, Histogram] = {}
 
