@@ -1,4 +1,4 @@
-"""One request at a time works with the model; some may wait for it, and the others are sent away at once."""
+"""One request at a time works with the model; some may wait for it, and the others are sent away."""
 
 import asyncio
 import math
@@ -13,14 +13,16 @@ from limbeck.serve.messages import Refused
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+REFUSED_AFTER = 0.25  # seconds
 AT_ONCE = 32  # texts that the model reads before it is another request's turn
 
 
 class Queue:
     """One call after the other. Beyond `longest` waiting calls, `Refused` with 429.
 
-    Turning a request away costs microseconds, so that an overloaded service still answers as many as it can, each
-    within the time that `longest` others take.
+    Turning a request away costs a twentieth of answering one, so that an overloaded service still answers nearly as
+    many as it can, each within the time that `longest` others take. It is done after a moment: clients that ask again
+    at once would else take all of the time in which others are answered.
     """
 
     def __init__(self, longest: int) -> None:
@@ -30,7 +32,7 @@ class Queue:
 
     async def work(self, call: Callable[..., T], *arguments: Any) -> T:
         """The call's answer, once those before it have theirs. It works in a thread, while requests come in."""
-        self._admit()
+        await self._admit()
         return await self.due(call, *arguments)
 
     async def brief(self, call: Callable[..., T], *arguments: Any) -> T:
@@ -38,7 +40,7 @@ class Queue:
 
         What came in meanwhile joins those who wait before the next one is at work.
         """
-        self._admit()
+        await self._admit()
         await self._turn()
         try:
             return self._timed(call, *arguments)
@@ -70,9 +72,10 @@ class Queue:
         finally:
             self.waiting -= 1
 
-    def _admit(self) -> None:
+    async def _admit(self) -> None:
         waiting = self.waiting
         if waiting >= self._longest:
+            await asyncio.sleep(REFUSED_AFTER)
             seconds = max(1, math.ceil(self._pace.of(waiting + 1)))
             raise Refused(
                 429, f"{waiting} requests are waiting already", "Try again later", {"Retry-After": str(seconds)}
