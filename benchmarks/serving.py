@@ -52,7 +52,7 @@ from limbeck.workspace import Workspace
 
 SEED = 0
 DIFFERENT = 5_000  # requests made beforehand, of each kind
-WARMING = 1_000  # of them are asked first and not counted
+WARMING, CONNECTIONS_PER_WORKER = 1_000, 3  # of them are asked first and not counted, by so many
 FOLLOWED = 1.0  # seconds in which all workers know of a change
 ONE_BY_ONE = 40  # Pins
 INSIDE = 300  # requests
@@ -166,6 +166,18 @@ async def closed(servers: Servers, requests: Sequence[bytes], connections: int, 
     await asyncio.gather(*(one() for _ in range(connections)))
     taken.seconds, taken.processor = time.perf_counter() - begin, servers.used() - used
     return taken
+
+
+async def warm(servers: Servers, requests: Sequence[bytes]) -> None:
+    """Each of so many connections asks everything: all workers know the vectors of all queries, and maps are warm."""
+
+    async def one() -> None:
+        connection = Connection(*servers.address)
+        for request in requests:
+            await connection.ask(request)
+        connection.close()
+
+    await asyncio.gather(*(one() for _ in range(CONNECTIONS_PER_WORKER * len(servers.pids))))
 
 
 async def opened(servers: Servers, requests: Sequence[bytes], rate: float, seconds: float) -> Taken:
@@ -394,7 +406,7 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
     with copied(workspace, asked.live) as served, service(served, asked.workers, asked.affinity) as servers:
         await change(servers, changes(ws, asked.live))
         for kind, requests in kinds.items():
-            await closed(servers, requests[:WARMING], 4, min(5.0, asked.seconds))  # caches and maps are warm after it
+            await warm(servers, requests[:WARMING])
             best = 0.0
             for connections in asked.connections:
                 taken = await closed(servers, requests, connections, asked.seconds)
