@@ -15,8 +15,8 @@ What it needs itself is measured against a server that answers at once (`--floor
 the workers' processors needed for a request is told beside: on a busy machine the clock says little. Answers that were
 made with less work than usual are counted as `degraded`.
 
-With `--inside`, the same is asked first within this process, of the same ranker and without HTTP: what is more than
-that on one connection is what reading and writing of requests, and going from thread to thread, take.
+With `--inside`, the same is asked within this process, too, of such a ranker as the service has and without HTTP, in
+turn with one connection: what that takes more is what reading and writing of requests takes.
 
 With `--live`, so many Pins are changed before that, and in the end some one by one: how long each takes to be
 acknowledged, and how long after that the last worker has answered with what was there before.
@@ -33,9 +33,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -44,7 +43,10 @@ import numpy as np
 import uvloop
 
 from limbeck.index.store import Store
+from limbeck.live import store as live_store
+from limbeck.live.journal import Journal
 from limbeck.serve.cache import Caches
+from limbeck.serve.metrics import Metrics
 from limbeck.serve.pins import MOST_PUT
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
@@ -362,31 +364,35 @@ async def answer_at_once() -> None:
     await server.serve_forever()
 
 
-def inside(ws: Workspace, requests: Sequence[bytes], candidates: int) -> dict[str, float]:
-    """Milliseconds (p50) by the clock of a search and of a re-ranking by ids, within this process."""
-    settings = Serve()
-    caches = Caches()
-    ranker = Ranker(Store.open(ws, keep=caches.readings), caches=caches, blend=settings.blend)
-    queries = [unquote(request.split(b" ")[1].decode().partition("q=")[2]) for request in requests]
-    pins = ws.table("pin_vectors", ["pin_id"]).column("pin_id").to_pylist()
-    random = np.random.default_rng(SEED)
-    chosen = [[pins[i] for i in random.choice(len(pins), min(candidates, len(pins)), False)] for _ in queries]
-    works = {
+def within(ws: Workspace, kinds: Mapping[str, Sequence[bytes]]) -> dict[str, Callable[[int], object]]:
+    """What the service does for the requests of each kind, by number, in this process: by such a ranker as it has."""
+    settings, caches = Serve(), Caches()
+    store = live_store.open(Store.open(ws, keep=caches.readings), ws, Journal(ws.root))
+    ranker = Ranker(store, stage=Metrics().stage, caches=caches, blend=settings.blend)
+    queries = [unquote(request.split(b" ")[1].decode().partition("q=")[2]) for request in kinds["/search"]]
+    bodies = [json.loads(request.partition(b"\r\n\r\n")[2]) for request in kinds["/v1/rerank"]]
+    asked = [(body["query"], [pin["id"] for pin in body["documents"]]) for body in bodies]
+    return {
         "/search": lambda i: ranker.search(queries[i], settings.results, settings.candidates),
-        "/v1/rerank": lambda i: ranker.grade(queries[i], chosen[i]),
+        "/v1/rerank": lambda i: ranker.grade(*asked[i]),
     }
-    found = {}
-    for name, work in works.items():
-        for i in range(len(queries)):
-            work(i)  # vectors are cached, and what is compiled late is compiled
-        found[name] = float(np.percentile([_milliseconds(partial(work, i)) for i in range(len(queries))], 50))
-    return found
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return 1e3 * (time.perf_counter() - begun)
+async def in_turn(servers: Servers, requests: Sequence[bytes], work: Callable[[int], object]) -> str:
+    """What HTTP adds: each request on one connection, and what it asks for in this process, one after the other."""
+    connection = Connection(*servers.address)
+    for _ in range(2):  # the first time, vectors are cached, and what is compiled late is compiled
+        sent, made = [], []
+        for i, request in enumerate(requests):
+            begun = time.perf_counter()
+            await connection.ask(request)
+            answered = time.perf_counter()
+            work(i)
+            sent.append(1e3 * (answered - begun))
+            made.append(1e3 * (time.perf_counter() - answered))
+    connection.close()
+    p50, without = np.percentile(sent, 50), np.percentile(made, 50)
+    return f"1 conn.  p50 {p50:.2f} ms, without HTTP {without:.2f} ms: HTTP adds {p50 - without:.2f} ms"
 
 
 async def measure(workspace: Path, asked: argparse.Namespace) -> None:
@@ -397,9 +403,7 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
         "/search": searches(ws, asked.different),
         "/v1/rerank": reranks(ws, asked.different, asked.candidates, asked.top_n),
     }
-    if asked.inside:
-        for kind, took in inside(ws, kinds["/search"][:INSIDE], asked.candidates).items():
-            print(f"{kind:12} without HTTP      p50 {took:8.2f} ms", flush=True)
+    works = within(ws, kinds) if asked.inside else {}
     if asked.floor:
         for kind, requests in kinds.items():
             print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
@@ -407,6 +411,8 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
         await change(servers, changes(ws, asked.live))
         for kind, requests in kinds.items():
             await warm(servers, requests[:WARMING])
+            if kind in works:
+                print(f"{kind:12} in turn {await in_turn(servers, requests[:INSIDE], works[kind])}", flush=True)
             best = 0.0
             for connections in asked.connections:
                 taken = await closed(servers, requests, connections, asked.seconds)
@@ -431,7 +437,7 @@ def main() -> None:
     parser.add_argument("--top-n", type=int, help="of a re-ranking's results are answered; all unless it is said")
     parser.add_argument("--different", type=int, default=DIFFERENT, help="requests made beforehand, of each kind")
     parser.add_argument("--live", type=int, default=0, help="so many Pins are changed while the service runs")
-    parser.add_argument("--inside", action="store_true", help="also within this process, without HTTP")
+    parser.add_argument("--inside", action="store_true", help="also within this process, without HTTP, in turn")
     parser.add_argument("--floor", action="store_true", help="also what the generator itself takes")
     parser.add_argument("--answer-at-once", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -145,7 +145,7 @@ def _inside(texts: Sequence[str]) -> Inside:
 def _found(asked: Inside, held: Held) -> np.ndarray:
     """The rows of the texts."""
     out, firsts = np.empty(len(asked), np.int64), np.empty(_TOGETHER, np.int64)
-    _rows(asked.characters, asked.begins, asked.ends, *held, firsts, out)
+    _rows((asked.characters, asked.begins, asked.ends), held, firsts, out)
     return out
 
 
@@ -167,8 +167,9 @@ def _fill(characters, begins, slots):  # type: ignore[no-untyped-def]  # pragma:
 
 
 @compiled.kernel
-def _rows(asked, froms, ends, characters, begins, slots, firsts, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _rows(texts, held, firsts, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Some at a time, step by step: what the next step reads of each is fetched while the others have this one."""
+    (asked, froms, ends), (characters, begins, slots) = texts, held
     for start in range(0, len(out), _TOGETHER):
         some = range(min(_TOGETHER, len(out) - start))
         for i in some:

@@ -185,8 +185,8 @@ class Service:
         graded = await self._graded(self._watched(ranker, seen), asked.query, fields)
         ranked = documents_in_order(graded, asked.top_n)
         answered = [fields[graded.index] for graded in ranked]
-        by_id = [said["pin_id"] for said in answered if "pin_id" in said]
-        self._logged(request, (asked.query, None, None), ranker, seen, by_id)
+        pins = [said["pin_id"] for said in answered if "pin_id" in said]
+        self._logged(request, (asked.query, None, None), ranker, seen, pins)
         shown = documents if asked.return_documents else [None] * len(documents)
         found = results(ranked, [shown[graded.index] for graded in ranked])
         return http.answer(RerankAnswer(request.state.id, ranker.model, found))

@@ -54,7 +54,8 @@ class Engagement(Signal):
             np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("keys", "pins", "pairs")
         )
         self._pins, known = len(self._pin) - 1, self.population
-        self._beliefs = tuple(map(np.asarray, (known.rates, known.pin_strength, known.pair_strength)))
+        beliefs = map(np.asarray, (known.rates, known.pin_strength, known.pair_strength))
+        self._counted = _Counted(self._key, self._own, self._pin, self._pair, *beliefs)
         # Of its parts, not of `self`: in a circle with itself, what was replaced would stay mapped.
         self._seen = functools.lru_cache(QUERIES)(functools.partial(_seen, self._query, self._key, self._pins))
 
@@ -72,7 +73,7 @@ class Engagement(Signal):
 
     def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
         """As `Signal.pairs_into`."""
-        _tell(self._key, *self._seen(query), self._own, self._pin, self._pair, rows, *self._beliefs, out, column)
+        _tell(self._counted, self._seen(query), rows, out, column)
 
     def expected(self, query: str, rows: np.ndarray) -> np.ndarray:
         """Clicks, long clicks and saves per look that a query and Pins are expected to have, float64 (n, 3).
@@ -80,8 +81,21 @@ class Engagement(Signal):
         The pair's own rates; those of the Pin for a pair that was never seen, those of all Pins for such a Pin.
         """
         rates = np.empty((len(rows), len(COUNTS) - 1))
-        _expect(self._key, *self._seen(query), self._own, self._pin, self._pair, rows, *self._beliefs, rates)
+        _expect(self._counted, self._seen(query), rows, rates)
         return rates
+
+
+class _Counted(NamedTuple):
+    """What the kernels read: pairs by their sorted keys, Pins by the places that their rows have, and what is believed
+    of either before it is seen (`rates.Population`)."""
+
+    keys: np.ndarray
+    places: np.ndarray
+    pins: np.ndarray  # counts
+    pairs: np.ndarray
+    rates: np.ndarray
+    of_pin: np.ndarray
+    of_pair: np.ndarray
 
 
 def _seen(number: lookup.Lookup, keys: np.ndarray, pins: int, query: str) -> tuple[int, int, int]:
@@ -92,38 +106,39 @@ def _seen(number: lookup.Lookup, keys: np.ndarray, pins: int, query: str) -> tup
 
 
 @compiled.kernel
-def _tell(keys, begin, end, base, places, pins, pairs, rows, rates, of_pin, of_pair, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _tell(counted, seen, rows, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """As `rates.of_pairs`, of the pairs of one query and these Pins, into columns of `out`."""
-    last = len(rates)
+    last = len(counted.rates)
     for i in range(len(rows)):
-        own = places[rows[i]]
-        place = _place(keys, begin, end, base, own)
-        pin, pair = pins[own], pairs[place]
+        own = counted.places[rows[i]]
+        place = _place(counted.keys, seen, own)
+        pin, pair = counted.pins[own], counted.pairs[place]
         if place < 0 or not pair[0]:
             for j in range(last + 1):
                 out[i, column + j] = np.nan
         else:
             for j in range(last):
-                rate = _rate(pin, pair[0], pair[1 + j], j, rates, of_pin, of_pair)
+                rate = _rate(counted, j, pin, pair[0], pair[1 + j])
                 out[i, column + j] = np.log(max(rate, LEAST_RATE))
             out[i, column + last] = np.log1p(np.float64(pair[0]))
 
 
 @compiled.kernel
-def _expect(keys, begin, end, base, places, pins, pairs, rows, rates, of_pin, of_pair, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _expect(counted, seen, rows, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """As `rates.expected`, of the pairs of one query and these Pins, into `out` (n, 3)."""
     for i in range(len(rows)):
-        own = places[rows[i]]
-        place = _place(keys, begin, end, base, own)
-        pin, pair = pins[own], pairs[place]
+        own = counted.places[rows[i]]
+        place = _place(counted.keys, seen, own)
+        pin, pair = counted.pins[own], counted.pairs[place]
         for j in range(out.shape[1]):
             actions, looks = (pair[1 + j], pair[0]) if place >= 0 else (np.float32(0), np.float32(0))
-            out[i, j] = _rate(pin, looks, actions, j, rates, of_pin, of_pair)
+            out[i, j] = _rate(counted, j, pin, looks, actions)
 
 
 @compiled.within
-def _place(keys, begin, end, base, own):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Where base + a Pin's own place stands among the sorted keys from `begin` to `end`, which are few; −1: nowhere."""
+def _place(keys, seen, own):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Where a query's pair with the Pin of this place stands among those that were `seen`, few; −1 if none."""
+    begin, end, base = seen
     low, high = begin, end
     while low < high:
         middle = (low + high) // 2
@@ -135,10 +150,11 @@ def _place(keys, begin, end, base, own):  # type: ignore[no-untyped-def]  # prag
 
 
 @compiled.within
-def _rate(pin, looks, actions, j, rates, of_pin, of_pair):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _rate(counted, j, pin, looks, actions):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The rate of action j of a pair that was seen so, drawn to that of its Pin, and that to the rate of all Pins."""
-    drawn = (pin[1 + j] + of_pin[j] * rates[j]) / (pin[0] + of_pin[j])
-    return (actions + of_pair[j] * drawn) / (looks + of_pair[j])
+    of_pin, of_pair = counted.of_pin[j], counted.of_pair[j]
+    drawn = (pin[1 + j] + of_pin * counted.rates[j]) / (pin[0] + of_pin)
+    return (actions + of_pair * drawn) / (looks + of_pair)
 
 
 def aligned(folder: Path, pins: pa.Array) -> Aligned:

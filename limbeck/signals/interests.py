@@ -154,7 +154,8 @@ class Interests(Signal):
     def pairs_into(self, query: str, rows: np.ndarray, out: np.ndarray, column: int) -> None:
         """As `Signal.pairs_into`."""
         asked, pins = self._of_query(query), self._pins
-        _agree(len(self.names), asked.number[0], asked.share[0], pins.number, pins.share, rows, out, column)
+        has = asked.number[0], asked.share[0]
+        _agree(len(self.names), has, (pins.number, pins.share), rows, out, column)
 
     def over(self, base: np.ndarray, known: np.ndarray) -> "Interests":
         """As `Signal.over`."""
@@ -178,8 +179,9 @@ class Interests(Signal):
 
 
 @compiled.making
-def _agree(classes, asked, likely, number, share, rows, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _agree(classes, query, pins, rows, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """As `agreement` of one query's classes (k,) with Pins', into a column of `out`; NaN where either is unknown."""
+    (asked, likely), (number, share) = query, pins
     has, unknown = np.empty(classes, np.float32), np.float32(0)
     for k in range(len(likely)):
         unknown += np.float32(0) * likely[k]
