@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         if not self._length and (end := self._came.find(b"\r\n\r\n")) >= 0:
             head = bytes(self._came[:end]).lower() + b"\r\n"
             self._length = end + 4 + int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-        if self._answer and self._length and len(self._came) >= self._length:
+        if self._answer and not self._answer.done() and 0 < self._length <= len(self._came):
             status, begin = int(self._came[9:12]), self._came.find(b"\r\n\r\n") + 4
             self._answer.set_result((status, bytes(self._came[begin:])))
 
@@ -396,7 +396,9 @@ async def in_turn(servers: Servers, requests: Sequence[bytes], work: Callable[[i
 
 
 async def measure(workspace: Path, asked: argparse.Namespace) -> None:
-    """Print the figures of one workspace."""
+    """Print the figures of one workspace. Told to stop, it ends the service first."""
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     ws = Workspace(workspace)
     kinds = {
         "/healthz": [_request("GET", "/healthz")],
@@ -426,7 +428,6 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
 
 def main() -> None:
     """Measure each workspace in turn."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is ended, too
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workspaces", type=Path, nargs="*")
     parser.add_argument("--workers", type=int, default=1)
@@ -445,7 +446,10 @@ def main() -> None:
         uvloop.run(answer_at_once())
     for workspace in asked.workspaces:
         print(f"# {workspace}")
-        uvloop.run(measure(workspace, asked))
+        try:
+            uvloop.run(measure(workspace, asked))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise SystemExit("stopped") from None
 
 
 if __name__ == "__main__":
