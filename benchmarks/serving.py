@@ -16,7 +16,9 @@ the workers' processors needed for a request is told beside: on a busy machine t
 made with less work than usual are counted as `degraded`.
 
 With `--inside`, the same is asked within this process, too, of such a ranker as the service has and without HTTP, in
-turn with one connection: what that takes more is what reading and writing of requests takes.
+turn with one connection: what that takes more is what reading and writing of requests takes. The two change cores from
+round to round, as those of a virtual machine are seldom equally fast, and ask for different things, as the second of
+two would find near what the first has just read.
 
 With `--live`, so many Pins are changed before that, and in the end some one by one: how long each takes to be
 acknowledged, and how long after that the last worker has answered with what was there before.
@@ -57,7 +59,7 @@ DIFFERENT = 5_000  # requests made beforehand, of each kind
 WARMING, CONNECTIONS_PER_WORKER = 1_000, 3  # of them are asked first and not counted, by so many
 FOLLOWED = 1.0  # seconds in which all workers know of a change
 ONE_BY_ONE = 40  # Pins
-INSIDE = 300  # requests
+INSIDE, ROUNDS = 300, 6  # requests in each; the first is not counted
 DEGRADED = b'"degraded":"'
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -379,20 +381,51 @@ def within(ws: Workspace, kinds: Mapping[str, Sequence[bytes]]) -> dict[str, Cal
 
 
 async def in_turn(servers: Servers, requests: Sequence[bytes], work: Callable[[int], object]) -> str:
-    """What HTTP adds: each request on one connection, and what it asks for in this process, one after the other."""
-    connection = Connection(*servers.address)
-    for _ in range(2):  # the first time, vectors are cached, and what is compiled late is compiled
-        sent, made = [], []
-        for i, request in enumerate(requests):
-            begun = time.perf_counter()
-            await connection.ask(request)
-            answered = time.perf_counter()
-            work(i)
-            sent.append(1e3 * (answered - begun))
-            made.append(1e3 * (time.perf_counter() - answered))
+    """What HTTP adds: a request on one connection, and what another one asks for in this process, one after the other.
+
+    In each round the median of each, and the mean of these.
+    """
+    connection, found = Connection(*servers.address), []
+    for number in range(ROUNDS + 1):  # in the first, vectors are cached, and what is compiled late is compiled
+        with apart(servers.pids, number):
+            found.append([await _each(connection, requests, work, i) for i in range(len(requests))])
     connection.close()
-    p50, without = np.percentile(sent, 50), np.percentile(made, 50)
+    p50, without = np.median(found[1:], axis=1).mean(axis=0)
     return f"1 conn.  p50 {p50:.2f} ms, without HTTP {without:.2f} ms: HTTP adds {p50 - without:.2f} ms"
+
+
+async def _each(
+    connection: Connection, requests: Sequence[bytes], work: Callable[[int], object], i: int
+) -> tuple[float, float]:
+    """Milliseconds of a request, and of the work for the one that is half of them further on."""
+    begun = time.perf_counter()
+    await connection.ask(requests[i])
+    answered = time.perf_counter()
+    work((i + len(requests) // 2) % len(requests))
+    return 1e3 * (answered - begun), 1e3 * (time.perf_counter() - answered)
+
+
+@contextlib.contextmanager
+def apart(pids: Sequence[int], number: int) -> Iterator[None]:
+    """These processes on one core and this one on another, which is which by the number; as before afterwards."""
+    cores, before = (
+        sorted(os.sched_getaffinity(0))[:2],
+        {pid: os.sched_getaffinity(pid) for pid in (os.getpid(), *pids)},
+    )
+    for pid in before:
+        _keep(pid, {cores[(number + (pid == os.getpid())) % len(cores)]})
+    try:
+        yield
+    finally:
+        for pid, allowed in before.items():
+            _keep(pid, allowed)
+
+
+def _keep(pid: int, cores: set[int]) -> None:
+    """All threads of a process on these cores."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread), cores)
 
 
 async def measure(workspace: Path, asked: argparse.Namespace) -> None:

@@ -55,18 +55,13 @@ class Patient(HttpToolsProtocol):
         super().on_headers_complete()
         self._heading = False
 
-    def on_response_complete(self) -> None:
-        """Wait for the next one, of which a part may have come already."""
-        super().on_response_complete()
-        self._expect()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         super().connection_lost(exc)
         self._wait(False)
 
     def _expect(self) -> None:
-        """Wait, unless a request is whole and being answered."""
+        """Wait, unless a request is whole and being answered. For one of which nothing came yet, the server does."""
         comes = self._heading or self.cycle is None or self.cycle.more_body or self.cycle.response_complete
         self._wait(comes and not self.transport.is_closing())
 

@@ -16,16 +16,16 @@ from limbeck.errors import WorkspaceError
 from limbeck.index import columns
 from limbeck.student.vectors import Vectors
 
-VERSION = 2  # raise it when the same Pins are to be kept otherwise
+VERSION = 3  # raise it when the same Pins are to be kept otherwise
 STATED = ("language", "country")  # columns by which Pins are left out
 _IDS, _VECTORS, _SHOWN = "pins", "vectors.npy", "shown.arrow"
-_PIN, _KNOWN = "pin", "known"  # all that is shown of a Pin, as JSON; whether the pins table has it
-_COLUMNS = pa.schema([(_PIN, pa.large_binary()), *((name, pa.string()) for name in STATED), (_KNOWN, pa.bool_())])
+_TOLD, _KNOWN = "told", "known"  # all that is shown of a Pin, as JSON; whether the pins table has it
+_COLUMNS = pa.schema([(_TOLD, pa.large_binary()), *((name, pa.string()) for name in STATED), (_KNOWN, pa.bool_())])
 _ROWS_AT_ONCE = 65_536
 
 
-class Shown(msgspec.Struct, frozen=True, array_like=True):
-    """What is shown of a Pin; as JSON a list, which the catalogue keeps of each."""
+class Shown(msgspec.Struct, frozen=True):
+    """What is shown of a Pin. The catalogue keeps it as JSON, as it is answered."""
 
     pin_id: str
     title: str | None
@@ -83,7 +83,7 @@ class Catalogue:
             raise WorkspaceError(f"{folder}: it is of another version. `limbeck index RECIPE` makes it anew")
         if len({len(matrix), len(self.vectors.ids), *map(len, self._columns.values())}) > 1:
             raise WorkspaceError(f"{folder}: its parts are not of the same Pins. Delete it and run again")
-        _, begins, told = self._columns[_PIN].buffers()
+        _, begins, told = self._columns[_TOLD].buffers()
         self._begins, self._told = np.frombuffer(begins, np.int64), memoryview(told or b"")
 
     @property
@@ -94,8 +94,12 @@ class Catalogue:
 
     def shown(self, rows: np.ndarray) -> list[Shown]:
         """What is shown of the Pins in these rows, which the pins table has."""
+        return list(map(_READER.decode, self.told(rows)))
+
+    def told(self, rows: np.ndarray) -> list[memoryview]:
+        """The same as JSON, as it lies on the disk."""
         spans = zip(self._begins[rows].tolist(), self._begins[rows + 1].tolist())
-        return [_READER.decode(self._told[begin:end]) for begin, end in spans]
+        return [self._told[begin:end] for begin, end in spans]
 
     def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
         """Which of the Pins in these rows state what is `wanted` of the columns `STATED`, or nothing: bool (n,)."""
@@ -125,7 +129,8 @@ def _told(pins: pa.Table, rows: pa.Array) -> Iterator[pa.Array]:
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
         some = pins.take(rows.slice(begin, _ROWS_AT_ONCE))
         each = zip(*(column.to_pylist() for column in some.columns))
-        yield pa.array([msgspec.json.encode(pin) if pin[0] is not None else b"" for pin in each], pa.large_binary())
+        told = [msgspec.json.encode(Shown(*pin)) if pin[0] is not None else b"" for pin in each]
+        yield pa.array(told, pa.large_binary())
 
 
 def open(folder: Path) -> Catalogue:

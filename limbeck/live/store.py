@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import numpy as np
 
 from limbeck.errors import WorkspaceError
@@ -59,6 +60,10 @@ class LiveStore(Store):
     def shown(self, rows: np.ndarray) -> list[Shown]:
         """As `Store.shown`."""
         return self._listed(rows, self.base.shown, self.overlay.shown)
+
+    def told(self, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        """As `Store.told`."""
+        return self._listed(rows, self.base.told, lambda live: list(map(msgspec.json.encode, self.overlay.shown(live))))
 
     def fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
         """As `Store.fitting`."""

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from limbeck import __version__
 from limbeck.live.journal import Journal
@@ -43,11 +44,12 @@ from limbeck.serve.messages import (
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.observed import Observed
 from limbeck.serve.pins import PinsAnswer, Writer, read_pins
-from limbeck.serve.ranked import Graded, Ranked, documents_in_order
+from limbeck.serve.ranked import Found, Graded, documents_in_order
 from limbeck.serve.ranker import Fields, Ranker
 from limbeck.serve.site import Site, shown
+from limbeck.serve.understand import Understood
 from limbeck.serve.versions import Current
-from limbeck.serve.written import RerankedPins
+from limbeck.serve.written import FoundPins, RerankedPins
 from limbeck.settings import Serve
 
 _VARY = {"Vary": "Accept"}
@@ -63,6 +65,15 @@ class Kept:
 
 
 NOTHING = Kept()
+
+
+class Searched(NamedTuple):
+    """What was found for a search, who graded it, what was understood, and why it is less than usual, if it is."""
+
+    ranker: Ranker
+    found: Found
+    understood: Understood
+    degraded: str | None
 
 
 class Service:
@@ -82,13 +93,18 @@ class Service:
         # An engine outside is waited for, while others can be served.
         self._retrieving = self._queue.brief if settings.retriever == "embedded" else self._queue.work
         self._writer = Writer(kept.journal, versions.catch_up, self._queue.due, settings.waiting)
-        self.site = Site(versions, settings.candidates, images, self._queue.work, self._search, judgments)
+        self.site = Site(versions, settings.candidates, images, self._queue.work, self._shown, judgments)
         metrics.watch(self._gauges, self._cached, lambda: versions.ranker.model)
 
     async def search(self, request: Request) -> Response:
         """`GET /search`."""
         asked = read_search(http.parameters(request), self._settings.candidates)
-        return http.answer(await self._search(request, asked))
+        searched = await self._search(request, asked)
+        ranker, (rows, probabilities) = searched.ranker, searched.found
+        if asked.why or probabilities is None:
+            return http.answer(await self._told(asked, searched))
+        pins = written.pins(ranker.store.told(rows), probabilities)
+        return http.answer(FoundPins(asked.q, searched.understood, ranker.model, searched.degraded, pins))
 
     async def rerank(self, request: Request) -> Response:
         """`POST /v1/rerank` and `POST /v2/rerank`."""
@@ -175,7 +191,7 @@ class Service:
         order, found = written.results(grades, asked.top_n)
         if seen:
             self._logged(request, (asked.query, None, None), ranker, seen, [ids[place] for place in order.tolist()])
-        return http.answer(RerankedPins(request.state.id, ranker.model, found))
+        return http.answer(RerankedPins(request.scope["state"]["id"], ranker.model, found))
 
     async def _reranked_documents(self, request: Request, body: bytes) -> Response:
         asked, ranker = read_rerank(body), self._versions.ranker
@@ -196,22 +212,30 @@ class Service:
         most = AT_ONCE if any("pin_id" not in said for said in documents) else max(1, len(documents))
         return np.concatenate(await self._queue.in_turns(partial(ranker.grade_documents, query), documents, most))
 
-    async def _search(self, request: Request, asked: SearchRequest) -> SearchAnswer:
+    async def _shown(self, request: Request, asked: SearchRequest) -> SearchAnswer:
+        """What a page shows."""
+        return await self._told(asked, await self._search(request, asked))
+
+    async def _told(self, asked: SearchRequest, searched: "Searched") -> SearchAnswer:
+        ranker, found = searched.ranker, searched.ranker.answered(searched.found)
+        if asked.why and searched.found.probabilities is not None:
+            found = await self._queue.work(ranker.explained, asked.q, found, asked.why)
+        return SearchAnswer(asked.q, searched.understood, ranker.model, searched.degraded, found)
+
+    async def _search(self, request: Request, asked: SearchRequest) -> "Searched":
         candidates, ranker = self._settings.candidates, self._versions.ranker
         k, budget = asked.k or min(self._settings.results, candidates), Budget(self._settings.seconds or None)
         seen: list[Graded] = []
-        found: list[Ranked] = await self._retrieving(
-            self._watched(ranker, seen).search, asked.q, k, candidates, asked.language, asked.country, budget
+        found: Found = await self._retrieving(
+            self._watched(ranker, seen).find, asked.q, k, candidates, asked.language, asked.country, budget
         )
-        if budget.graded:
-            self._logged(request, (asked.q, asked.language, asked.country), ranker, seen, [pin.pin_id for pin in found])
-        if asked.why and budget.graded:
-            found = await self._queue.work(ranker.explained, asked.q, found, asked.why)
+        if seen and budget.graded:
+            pins = ranker.store.ids(found.rows)
+            self._logged(request, (asked.q, asked.language, asked.country), ranker, seen, pins)
         if budget.degraded:
             self._metrics.degraded.labels(budget.degraded).inc()
             request.state.noted = {"degraded": budget.degraded}
-        understood = ranker.understand(asked.q, budget.graded)
-        return SearchAnswer(asked.q, understood, ranker.model, budget.degraded, found)
+        return Searched(ranker, found, ranker.understand(asked.q, budget.graded), budget.degraded)
 
     def _watched(self, ranker: Ranker, seen: list[Graded]) -> Ranker:
         """The ranker, which leaves what it sees where there is a log to be kept of it."""
@@ -237,11 +261,10 @@ def create(
     metrics: Metrics | None = None,
     judgments: Judgments | None = None,
     kept: Kept = NOTHING,
-) -> Starlette:
+) -> ASGIApp:
     """The service as an ASGI application; `images` is the folder of pictures."""
     metrics = metrics or Metrics()
     service = Service(versions, settings, images, metrics, judgments or Judgments([]), kept)
-    around = Middleware(Observed, metrics=metrics, key=observed.key(settings), queries=settings.log_queries)
     hot = {
         ("GET", "/search"): service.search,
         ("POST", "/v1/rerank"): service.rerank,
@@ -249,26 +272,28 @@ def create(
         ("GET", "/similar"): service.similar,
         ("GET", "/healthz"): service.healthz,
     }
-    return Starlette(
-        routes=[
-            Route("/", service.home),
-            Route("/pins/{pin_id:path}", service.site.pin),
-            Route("/boards/{board_id:path}", service.site.board),
-            Route("/compare", service.site.compare),
-            Route("/search", service.search),
-            Route("/v1/rerank", service.rerank, methods=["POST"]),
-            Route("/v2/rerank", service.rerank, methods=["POST"]),
-            Route("/rerank", service.rerank_texts, methods=["POST"]),
-            Route("/v1/embeddings", service.embeddings, methods=["POST"]),
-            Route("/v1/pins", service.change_pins, methods=["POST"]),
-            Route("/v1/pins/{pin_id:path}", service.pin),
-            Route("/similar", service.similar),
-            Route("/healthz", service.healthz),
-            Route("/readyz", service.readyz),
-            Route("/metrics", service.metrics),
-            Route("/openapi.json", service.openapi),
-            Route("/images/{path:path}", service.image),
-        ],
-        middleware=[around, Middleware(Hot, endpoints=hot)],
-        exception_handlers=http.HANDLERS,
-    )
+    app = Hot(Starlette(routes=routes(service), exception_handlers=http.HANDLERS), hot)
+    return Observed(app, metrics, observed.key(settings), settings.log_queries)
+
+
+def routes(service: Service) -> list[Route]:
+    """What is answered at which address."""
+    return [
+        Route("/", service.home),
+        Route("/pins/{pin_id:path}", service.site.pin),
+        Route("/boards/{board_id:path}", service.site.board),
+        Route("/compare", service.site.compare),
+        Route("/search", service.search),
+        Route("/v1/rerank", service.rerank, methods=["POST"]),
+        Route("/v2/rerank", service.rerank, methods=["POST"]),
+        Route("/rerank", service.rerank_texts, methods=["POST"]),
+        Route("/v1/embeddings", service.embeddings, methods=["POST"]),
+        Route("/v1/pins", service.change_pins, methods=["POST"]),
+        Route("/v1/pins/{pin_id:path}", service.pin),
+        Route("/similar", service.similar),
+        Route("/healthz", service.healthz),
+        Route("/readyz", service.readyz),
+        Route("/metrics", service.metrics),
+        Route("/openapi.json", service.openapi),
+        Route("/images/{path:path}", service.image),
+    ]

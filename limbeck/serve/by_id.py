@@ -33,6 +33,9 @@ class _Body(msgspec.Struct):
     model: str | None = None
 
 
+_READER = msgspec.json.Decoder(_Body)
+
+
 def read(body: bytes) -> Asked | None:
     """What a body asks for; None where it is not of ids alone, or not right, which another reader says in full."""
     list_begins = _LIST.search(body)
@@ -41,7 +44,7 @@ def read(body: bytes) -> Asked | None:
     pin_ids, end = _ids(body, list_begins.end())
     rest = b"%b%d%b" % (body[: list_begins.end() - 1], _READ, body[end:])
     try:
-        said = msgspec.json.decode(rest, type=_Body)
+        said = _READER.decode(rest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # or the list was another one: that of the documents is not read
     right = len(pin_ids) and said.query.strip() and not said.return_documents
@@ -50,34 +53,50 @@ def read(body: bytes) -> Asked | None:
 
 def _ids(body: bytes, begin: int) -> tuple[Inside, int]:
     """The ids of a list whose documents have an id alone, and where it ends; none where it has anything else."""
-    text, (begins, ends) = np.frombuffer(body, np.uint8), np.empty((2, MAX_DOCUMENTS), np.int64)
-    count, end = _find(text, np.uint64(begin), begins, ends)
-    return Inside(text, begins[:count], ends[:count]), end
+    text, spans = np.frombuffer(body, np.uint8), np.empty((2, MAX_DOCUMENTS), np.int64)
+    count, end = _find(text, begin, spans)
+    return Inside(text, spans[0, :count], spans[1, :count]), end
 
 
 @compiled.kernel
-def _find(text, here, begins, ends):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _find(text, begin, spans):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Where the ids of a list begin and end; how many there are, and what is behind it. 0 where it has anything else.
 
     Also where an id has other characters than those of ASCII, or escaped ones: whether they are right is to be seen
-    by who reads texts. Places are unsigned, or it is seen to whether each is negative.
+    by who reads texts. Between two ids is mostly what was between the two before. Places are unsigned, or it is seen
+    to whether each is negative.
     """
-    size, here = np.uint64(len(text)), _past_space(text, here)
-    for count in range(len(begins)):
-        here = _past(text, here, _BEFORE)
-        begins[count] = here
-        while here < size and _plain(text[here]):
+    size, here = np.uint64(len(text)), _past(text, _past_space(text, np.uint64(begin)), _BEFORE)
+    last, between = here, np.uint64(0)  # what is between ids, where it was last, and its length
+    for count in range(spans.shape[1]):
+        spans[0, count] = here
+        while here < size and _PLAIN[text[here]]:
             here += _ONE
-        ends[count] = here
-        here = _past(text, here, _AFTER)
+        spans[1, count] = here
+        if between and _same(text, last, here, between):
+            here += between
+            continue
+        last, here = here, _past(text, here, _AFTER)
         if here >= size:
             break
         if text[here] == _END:
             return count + 1, np.int64(here + _ONE)
         if text[here] != _COMMA:
             break
-        here = _past_space(text, here + _ONE)
+        here = _past(text, _past_space(text, here + _ONE), _BEFORE)
+        between = here - last
     return 0, len(text)
+
+
+@compiled.within
+def _same(text, one, other, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Whether so many bytes are the same at two places, of which the other is the later one."""
+    if other + length > np.uint64(len(text)):
+        return False
+    k = np.uint64(0)
+    while k < length and text[one + k] == text[other + k]:
+        k += _ONE
+    return k == length
 
 
 @compiled.within
@@ -101,13 +120,9 @@ def _past_space(text, here):  # type: ignore[no-untyped-def]  # pragma: no cover
     return here
 
 
-@compiled.within
-def _plain(character):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Whether a character of a text is in ASCII, and stands for itself."""
-    return _SPACE <= character < 128 and character != _QUOTE and character != _BACKSLASH
-
-
 _ONE = np.uint64(1)
 _BEFORE, _AFTER = (np.frombuffer(part, np.uint8) for part in (b'{"id":"', b'"}'))
 _SPACES = tuple(b" \t\n\r")
-_SPACE, _QUOTE, _COMMA, _END, _BACKSLASH = b' ",]\\'
+_SPACE, _QUOTE, _COMMA, _END = b' ",]'
+# Whether a character of a text is in ASCII, and stands for itself.
+_PLAIN = np.asarray([_SPACE <= character < 128 and character not in b'"\\' for character in range(256)])

@@ -12,7 +12,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Hot:
-    """The service, in front of which some of its endpoints are found by method and path."""
+    """The service, in front of which some of its endpoints are found by method and path.
+
+    It stands outside of the framework, whose own way to an endpoint takes as long as finding it by its route.
+    """
 
     def __init__(self, app: ASGIApp, endpoints: Mapping[tuple[str, str], Endpoint]) -> None:
         self._app, self._endpoints = app, endpoints
@@ -25,16 +28,12 @@ class Hot:
             await self._app(scope, receive, send)
             return
         scope["endpoint"] = endpoint
-        response = await _answer(endpoint, Request(scope, receive))
-        await response(scope, receive, send)
-
-
-async def _answer(endpoint: Endpoint, request: Request) -> Response:
-    """What the endpoint answers, or the refusal that it raises."""
-    try:
-        return await endpoint(request)
-    except Exception as error:
-        refuse = http.refusal(error)
-        if refuse is None:
-            raise
-        return await refuse(request, error)
+        request = Request(scope, receive)
+        try:
+            response = await endpoint(request)
+        except Exception as error:
+            await (await http.refused(request, error))(scope, receive, send)
+            if http.is_fault(error):
+                raise  # for the server's log
+        else:
+            await response(scope, receive, send)

@@ -34,9 +34,20 @@ def parameters(request: Request) -> dict[str, str]:
     return dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
+class Json(Response):
+    """What was asked for, as JSON: of what any response may have, it has what it needs."""
+
+    media_type = "application/json"
+
+    def __init__(self, body: bytes) -> None:
+        self.body, self.status_code, self.background = body, 200, None
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+
+
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Anything that msgspec can write, as JSON."""
-    return Response(msgspec.json.encode(data), status, headers, "application/json")
+    body = msgspec.json.encode(data)
+    return Json(body) if status == 200 and not headers else Response(body, status, headers, Json.media_type)
 
 
 def by_person(request: Request) -> bool:
@@ -98,7 +109,12 @@ HANDLERS: Any = {
 }
 
 
-def refusal(error: Exception) -> Refuse | None:
-    """The one of `HANDLERS` for an error that is not our own fault; None for one that is."""
-    kinds = (kind for kind in type(error).__mro__ if kind is not Exception)
-    return next((HANDLERS[kind] for kind in kinds if kind in HANDLERS), None)
+def refused(request: Request, error: Exception) -> Awaitable[Response]:
+    """What is answered to a request for which an endpoint raised this, as the framework does."""
+    refuse: Refuse = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    return refuse(request, error)
+
+
+def is_fault(error: Exception) -> bool:
+    """Whether an error is our own."""
+    return not isinstance(error, tuple(kind for kind in HANDLERS if kind is not Exception))

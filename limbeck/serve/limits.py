@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import anyio.to_thread
 
@@ -32,7 +32,8 @@ class Queue:
 
     async def work(self, call: Callable[..., T], *arguments: Any) -> T:
         """The call's answer, once those before it have theirs. It works in a thread, while requests come in."""
-        await self._admit()
+        if self.waiting >= self._longest:
+            await self._refuse()
         return await self.due(call, *arguments)
 
     async def brief(self, call: Callable[..., T], *arguments: Any) -> T:
@@ -40,7 +41,8 @@ class Queue:
 
         What came in meanwhile joins those who wait before the next one is at work.
         """
-        await self._admit()
+        if self.waiting >= self._longest:
+            await self._refuse()
         await self._turn()
         try:
             return self._timed(call, *arguments)
@@ -72,14 +74,12 @@ class Queue:
         finally:
             self.waiting -= 1
 
-    async def _admit(self) -> None:
+    async def _refuse(self) -> NoReturn:
         waiting = self.waiting
-        if waiting >= self._longest:
-            await asyncio.sleep(REFUSED_AFTER)
-            seconds = max(1, math.ceil(self._pace.of(waiting + 1)))
-            raise Refused(
-                429, f"{waiting} requests are waiting already", "Try again later", {"Retry-After": str(seconds)}
-            )
+        await asyncio.sleep(REFUSED_AFTER)
+        seconds = max(1, math.ceil(self._pace.of(waiting + 1)))
+        said = f"{waiting} requests are waiting already"
+        raise Refused(429, said, "Try again later", {"Retry-After": str(seconds)})
 
     def _timed(self, call: Callable[..., T], *arguments: Any) -> T:
         begun = time.perf_counter()

@@ -1,6 +1,6 @@
 """What is answered of Pins and documents: who they are, what they were given, and in which order they stand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -9,10 +9,11 @@ from msgspec import UNSET, UnsetType
 
 from limbeck import compiled
 from limbeck.index.catalogue import Shown
+from limbeck.relevance import LEVELS
 from limbeck.serve.why import Why
 
 DECIMALS = 6  # of what is answered, and by which is told apart
-_UNIT = 10.0**DECIMALS
+_UNIT, _COUNT = 10.0**DECIMALS, len(LEVELS)
 
 
 class Graded(NamedTuple):
@@ -30,7 +31,14 @@ class Graded(NamedTuple):
         return cls(rows, parts[0].query, features, probabilities)
 
 
-class Pin(Shown, frozen=True, array_like=False):
+class Found(NamedTuple):
+    """What a search found, in the order in which it is shown."""
+
+    rows: np.ndarray  # of the store (n,)
+    probabilities: np.ndarray | None  # (n, 5); None where nobody graded
+
+
+class Pin(Shown, frozen=True):
     """What is shown of a Pin, as it is answered."""
 
 
@@ -69,27 +77,28 @@ def first(distribution: np.ndarray, k: int) -> np.ndarray:
     return np.flatnonzero(expected >= np.partition(expected, -k)[-k])
 
 
-def in_order(expected: np.ndarray, most: int | None = None) -> np.ndarray:
-    """Which of these rounded expected levels (n,) are the first `most`, highest first, equal ones as they came.
+def in_order(distribution: np.ndarray, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Which of these rows are the first `most`, highest expected level first, equal ones as they came; all levels.
 
     A level and its place make one whole number: those are sorted in a quarter of the time of a stable sort.
     """
-    keys = np.empty(len(expected), np.int64)
-    _number(expected, keys)
+    expected, keys = np.empty(len(distribution)), np.empty(len(distribution), np.int64)
+    _number(distribution, expected, keys)
     keys.sort()
-    return keys[:most] % len(keys)
+    return keys[:most] % len(keys), expected
 
 
 @compiled.kernel
-def _number(expected, keys):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _number(distribution, expected, keys):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for i in range(len(keys)):
-        keys[i] = np.int64(np.rint(expected[i] * -_UNIT)) * len(keys) + i
+        millionths = _millionths(distribution, i)
+        expected[i], keys[i] = millionths / _UNIT, np.int64(-millionths) * len(keys) + i
 
 
 def documents_in_order(distribution: np.ndarray, most: int | None = None) -> list[RankedDocument]:
     """The first `most` of documents with these probabilities (n, 5), in order."""
-    grades = list(zip(*told(distribution)))
-    return [RankedDocument(place, *grades[place]) for place in in_order(rounded(distribution), most).tolist()]
+    order, _ = in_order(distribution, most)
+    return [RankedDocument(*found) for found in zip(order.tolist(), *told(distribution[order]))]
 
 
 def rounded(distribution: np.ndarray) -> np.ndarray:
@@ -102,15 +111,16 @@ def rounded(distribution: np.ndarray) -> np.ndarray:
 @compiled.kernel
 def _expect(distribution, expected):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for i in range(len(expected)):
-        level = np.float32(0)
-        for j in range(distribution.shape[1]):
-            level += np.float32(j + 1) * distribution[i, j]
-        expected[i] = np.rint(level * _UNIT) / _UNIT
+        expected[i] = _millionths(distribution, i) / _UNIT
 
 
-def best_first(ranked: Iterable[Ranked]) -> list[Ranked]:
-    """Highest expected level first, equal ones by pin_id."""
-    return sorted(ranked, key=lambda r: (-(r.expected_level or 0), r.pin_id))
+@compiled.within
+def _millionths(distribution, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The expected level of one row in units of the last decimal, a whole number."""
+    level = np.float32(0)
+    for j in range(_COUNT):
+        level += np.float32(j + 1) * distribution[i, j]
+    return np.rint(level * _UNIT)
 
 
 def told(distribution: np.ndarray) -> tuple[list[int], list[float], list[tuple[float, ...]]]:

@@ -19,7 +19,7 @@ from limbeck.serve.blend import Blender
 from limbeck.serve.budget import FAILED, FEWER, LATE, Budget, Cost
 from limbeck.serve.cache import Caches
 from limbeck.serve.others import CANDIDATES, Others
-from limbeck.serve.ranked import Graded, Pin, Ranked, RankedDocument, Similar
+from limbeck.serve.ranked import Found, Graded, Pin, Ranked, RankedDocument, Similar
 from limbeck.serve.retrieve import FusedRetriever, Retriever, fuse
 from limbeck.serve.understand import Understander, Understood
 from limbeck.serve.why import Why, why
@@ -103,6 +103,18 @@ class Ranker:
         country: str | None = None,
         budget: Budget | None = None,
     ) -> list[Ranked]:
+        """What `find` finds, as it is answered."""
+        return self.answered(self.find(query, k, candidates, language, country, budget))
+
+    def find(
+        self,
+        query: str,
+        k: int,
+        candidates: int,
+        language: str | None = None,
+        country: str | None = None,
+        budget: Budget | None = None,
+    ) -> Found:
         """The `k` best of up to `candidates` Pins found for the query: those of the highest expected levels, blended.
 
         `language` and `country` leave out Pins that state another one. When little is left of `budget`, fewer
@@ -143,15 +155,16 @@ class Ranker:
         if self._others and ranker in self._others.names:
             pins = self.search(query, CANDIDATES, candidates)
             rows = self._store.rows([pin.pin_id for pin in pins])
-            graded = self._answered(rows, self._others.grade(ranker, query, self._store, rows))
-            return ranked.best_first(graded)[:k]
+            return self.answered(self._best(rows, self._others.grade(ranker, query, self._store, rows), k))
         if ranker == "text match":
-            return self._graded(query, self._store.lexical.search(query, k).rows)
-        return self._graded(query, self._store.nearest.search(self._queries.vectors([query])[0], k).rows)
+            rows = self._store.lexical.search(query, k).rows
+        else:
+            rows = self._store.nearest.search(self._queries.vectors([query])[0], k).rows
+        return self.answered(Found(rows, self._grade_rows(query, rows) if len(rows) else None))
 
     def rerank(self, query: str, pin_ids: Sequence[str]) -> list[Ranked]:
         """These Pins, highest expected level first, equal ones by pin_id; `UnknownPins` where the index lacks some."""
-        return self._ranked(query, self._known(pin_ids))
+        return self.answered(self._ranked(query, self._known(pin_ids)))
 
     def rerank_documents(self, query: str, documents: Sequence[Fields]) -> list[RankedDocument]:
         """The documents (`grade_documents`), highest expected level first, equal ones in the order they came in."""
@@ -175,6 +188,13 @@ class Ranker:
             distribution[by_id] = self.grade(query, [str(d["pin_id"]) for d in documents if "pin_id" in d])
         distribution[~by_id] = self._grade_texts(query, [d for d in documents if "pin_id" not in d])
         return distribution
+
+    def answered(self, found: Found) -> list[Ranked]:
+        """The Pins of a search, with all that is shown of them."""
+        shown = self._store.shown(found.rows)
+        if found.probabilities is None:
+            return [Ranked(*astuple(pin)) for pin in shown]
+        return [Ranked(*astuple(pin), *grades) for pin, *grades in zip(shown, *ranked.told(found.probabilities))]
 
     def explained(self, query: str, pins: Sequence[Ranked], most: int) -> list[Ranked]:
         """The same answer, the first `most` Pins with the reasons for their levels (`why.py`)."""
@@ -223,26 +243,26 @@ class Ranker:
         """Which boards Pins are on; None where the workspace has no boards."""
         return self._store.boards
 
-    def _by_grade(self, query: str, k: int, candidates: int, wanted: Mapping[str, str], budget: Budget) -> list[Ranked]:
+    def _by_grade(self, query: str, k: int, candidates: int, wanted: Mapping[str, str], budget: Budget) -> Found:
         """As many of the candidates as can be graded in time, the best `k` of them."""
-        found = self._found(query, candidates * (FILTERED_MORE if wanted else 1))
+        found = self._candidates(query, candidates * (FILTERED_MORE if wanted else 1))
         rows = self._affordable(self._fitting(found, wanted)[:candidates], k, budget)
         return self._blended(query, rows, k, self._blender) if self._blender else self._ranked(query, rows, k)
 
-    def _by_text(self, query: str, k: int, candidates: int, wanted: Mapping[str, str]) -> list[Ranked]:
+    def _by_text(self, query: str, k: int, candidates: int, wanted: Mapping[str, str]) -> Found:
         """The `k` Pins whose words match best, as the query was typed and as it was meant; no model is asked."""
         spelled = self.understand(query, fully=False).spelled
         asked = [query, spelled] if spelled else [query]
         with self._stage("retrieve"):
             most = candidates * (FILTERED_MORE if wanted else 1)
             found = fuse([self._store.lexical.search(words, most).rows for words in asked])
-        return [Ranked(**asdict(pin)) for pin in self._store.shown(self._fitting(found, wanted)[:k])]
+        return Found(self._fitting(found, wanted)[:k], None)
 
     def _fitting(self, rows: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
         """The rows without those of Pins that state another language or country."""
         return rows[self._store.fitting(rows, wanted)] if wanted else rows
 
-    def _found(self, query: str, k: int) -> np.ndarray:
+    def _candidates(self, query: str, k: int) -> np.ndarray:
         """Rows of up to `k` Pins, found by the query as it was typed and, where that differs, as it was meant."""
         with self._stage("understand"):
             spelled = self.understand(query).spelled
@@ -285,26 +305,22 @@ class Ranker:
         features, vectors = store.signals.features_of(query, documents, store.read(texts)), store.student.vectors(texts)
         return store.student.probabilities(self._queries.vectors([query]), vectors, features)
 
-    def _blended(self, query: str, rows: np.ndarray, k: int, blender: Blender) -> list[Ranked]:
+    def _blended(self, query: str, rows: np.ndarray, k: int, blender: Blender) -> Found:
         """The first `k` of these Pins in the order in which they are shown."""
         if not len(rows):
-            return []
+            return Found(rows, None)
         distribution = self._grade_rows(query, rows)
         with self._stage("blend"):
             first = blender.first(query, rows, ranked.rounded(distribution), k)
-        return self._answered(rows[first], distribution[first])
+        return Found(rows[first], distribution[first])
 
-    def _ranked(self, query: str, rows: np.ndarray, k: int | None = None) -> list[Ranked]:
-        """The first `k` of these Pins, or all of them, in order; only of those it is read what they show."""
-        if not len(rows):
-            return []
-        distribution = self._grade_rows(query, rows)
-        first = ranked.first(distribution, len(rows) if k is None else k)
-        return ranked.best_first(self._answered(rows[first], distribution[first]))[:k]
+    def _ranked(self, query: str, rows: np.ndarray, k: int | None = None) -> Found:
+        """The first `k` of these Pins, or all of them, in order."""
+        return self._best(rows, self._grade_rows(query, rows), k) if len(rows) else Found(rows, None)
 
-    def _graded(self, query: str, rows: np.ndarray) -> list[Ranked]:
-        return self._answered(rows, self._grade_rows(query, rows)) if len(rows) else []
-
-    def _answered(self, rows: np.ndarray, distribution: np.ndarray) -> list[Ranked]:
-        graded = zip(self._store.shown(rows), *ranked.told(distribution))
-        return [Ranked(*astuple(pin), *grades) for pin, *grades in graded]
+    def _best(self, rows: np.ndarray, distribution: np.ndarray, k: int | None) -> Found:
+        """The first `k` of these Pins, highest expected level first, equal ones by pin_id."""
+        some = ranked.first(distribution, len(rows) if k is None else k)
+        expected, names = ranked.rounded(distribution[some]).tolist(), self._store.ids(rows[some])
+        order = some[sorted(range(len(some)), key=lambda i: (-expected[i], names[i]))[:k]]
+        return Found(rows[order], distribution[order])

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from limbeck import listening, progress
 from limbeck.errors import InputError
@@ -58,7 +58,7 @@ def _load(
     settings: Serve,
     text: Text | None,
     beside: Sequence[Workspace],
-    serve: Callable[[Starlette, Versions], None],
+    serve: Callable[[ASGIApp, Versions], None],
     worker: Worker | None = None,
 ) -> None:
     """Open all that one process answers from, and let it `serve`."""
@@ -88,13 +88,13 @@ def _load(
             serve(app, versions)
 
 
-def _alone(settings: Serve, app: Starlette, versions: Versions) -> None:
+def _alone(settings: Serve, app: ASGIApp, versions: Versions) -> None:
     with listening.listen(settings.host, settings.port, "serve") as door:
         _say_ready(listening.address(settings.host, door), len(versions.ranker))
         listening.serve(app, door)
 
 
-def _among(settings: Serve, worker: Worker, app: Starlette, versions: Versions) -> None:
+def _among(settings: Serve, worker: Worker, app: ASGIApp, versions: Versions) -> None:
     with listening.listen(settings.host, settings.port, "serve", shared=True) as door:
         observed.to_stderr()
         worker.ready(len(versions.ranker))

@@ -130,11 +130,14 @@ class Versions:
         """The present version opened, after it answered with distributions."""
         ranker = self._open(self._ws)
         # The document is read by the student; the vector of the query may come from a cache.
-        pins, [document] = ranker.search(TRIAL, 10, 50), ranker.rerank_documents(TRIAL, [{"title": TRIAL}])
-        found = np.asarray([document.probabilities, *(pin.probabilities for pin in pins)])
-        if not (np.isfinite(found).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)):
+        found, [document] = ranker.find(TRIAL, 10, 50), ranker.rerank_documents(TRIAL, [{"title": TRIAL}])
+        pins = ranker.answered(found)
+        said = np.asarray([document.probabilities, *(pin.probabilities for pin in pins)])
+        if not (np.isfinite(said).all() and np.allclose(said.sum(axis=1), 1, atol=1e-3)):
             raise WorkspaceError("the student answers with what are no probabilities. Train it anew")
         written.results(ranker.grade(TRIAL, [pin.pin_id for pin in pins]))
+        if found.probabilities is not None:
+            written.pins(ranker.store.told(found.rows), found.probabilities)
         return ranker
 
 

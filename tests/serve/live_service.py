@@ -27,3 +27,9 @@ class Following:
 def client_of(following, **settings):
     serve = Serve(candidates=40, results=10, seconds=0, **settings)
     return TestClient(app.create(following, serve, kept=app.Kept(following.journal)))
+
+
+def waiting_to_be_written(client):
+    """Changes that wait for the one being written to the journal, behind what observes and finds hot routes."""
+    [route] = [route for route in client.app._app._app.routes if route.path == "/search"]
+    return len(route.endpoint.__self__._writer._waiting)

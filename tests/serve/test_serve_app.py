@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from limbeck.serve import app, openapi
 from limbeck.serve.cache import Caches
 from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, relevance_scores
+from limbeck.serve.ranked import Found
 from limbeck.serve.understand import Understood
 from limbeck.settings import Serve
 
@@ -254,10 +255,7 @@ def test_health(client):
 
 
 def test_the_routes_are_listed_for_programs(client):
-    listed = client.get("/").json()["routes"]
-    assert listed == openapi.ROUTES
-    served = {route.path.replace(":path", "") for route in client.app.routes}
-    assert {name.split(" ")[1] for name in listed} | {"/"} == served
+    assert client.get("/").json()["routes"] == openapi.ROUTES
 
 
 def test_what_is_not_there_is_an_error_in_json(client):
@@ -326,9 +324,12 @@ class Slow(Plain):
             assert self.go_on.wait(300)
         return np.full((len(documents), 5), 0.2, np.float32)
 
-    def search(self, *asked):
+    def find(self, *asked):
         with self._work():
             time.sleep(0.02)
+        return Found(np.empty(0, np.int64), None)
+
+    def answered(self, found):
         return []
 
     @contextlib.contextmanager
@@ -347,8 +348,10 @@ def at_work(client, slow):
     reading = threading.Thread(target=lambda: answers.append(client.post("/v1/rerank", json=body)))
     reading.start()
     assert slow.begun.wait(300)
-    yield
-    slow.go_on.set()
+    try:
+        yield
+    finally:
+        slow.go_on.set()
     reading.join(300)
     assert [answer.status_code for answer in answers] == [200]
 
@@ -410,7 +413,7 @@ class Faulty:
 
     model = "student-faulty"
 
-    def search(self, *asked):
+    def find(self, *asked):
         raise ZeroDivisionError("a secret of the inside")
 
 
@@ -418,4 +421,7 @@ def test_our_own_fault_shows_nothing_of_the_inside():
     with TestClient(app.create(Fixed(Faulty()), Serve()), raise_server_exceptions=False) as client:
         response = client.get("/search?q=a")
     assert_error(response, 500)
+    assert response.headers["x-request-id"]
     assert "secret" not in response.text
+    with TestClient(app.create(Fixed(Faulty()), Serve())) as client, pytest.raises(ZeroDivisionError):
+        client.get("/search?q=a")  # the server hears of it, for its log

@@ -18,8 +18,10 @@ ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 @given(st.lists(ASCII, min_size=1, max_size=30), st.none() | st.integers(1, 9), st.data())
 def test_it_reads_what_json_says_or_nothing(ids, top_n, data):
-    gap = data.draw(SPACE)
-    documents = f"{gap},{gap}".join(f"{{{gap}{json.dumps('id')}{gap}:{gap}{json.dumps(i)}{gap}}}" for i in ids)
+    gap, other = data.draw(SPACE), data.draw(SPACE)
+    gaps = data.draw(st.lists(st.sampled_from([gap, other]), min_size=len(ids), max_size=len(ids)))
+    each = (f"{{{gap}{json.dumps('id')}{gap}:{gap}{json.dumps(i)}{gap}}}" for i, gap in zip(ids, gaps))
+    documents = f"{gap},{gap}".join(each)
     more = "" if top_n is None else f',{gap}"top_n":{top_n}'
     body = f'{{"query"{gap}:"tea",{gap}"documents"{gap}:{gap}[{gap}{documents}{gap}]{gap}{more}}}{gap}'.encode()
     found = by_id.read(body)

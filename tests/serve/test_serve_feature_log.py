@@ -12,9 +12,8 @@ from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
 from limbeck.records import PROBABILITIES
-from limbeck.serve import app, feature_log
+from limbeck.serve import app, feature_log, ranked
 from limbeck.serve.feature_log import SCHEMA, FeatureLog
-from limbeck.serve.ranker import Ranker
 from limbeck.settings import Recipe, Serve, TableMapping
 from limbeck.signals.logged import NAMES, VERSIONS
 from limbeck.sources import mapped
@@ -99,7 +98,7 @@ def test_pins_of_more_texts_than_are_read_at_once_are_kept(following, tmp_path):
 
 def test_what_nobody_graded_is_not_kept_and_is_answered_all_the_same(following, tmp_path, monkeypatch):
     log = FeatureLog(tmp_path / "seen")
-    monkeypatch.setattr(Ranker, "_answered", None)  # it fails when all is graded
+    monkeypatch.setattr(ranked, "rounded", None)  # it fails when all is graded
     with service(following, log) as client:
         answer = client.get("/search?q=red sofa").json()
         log.close()

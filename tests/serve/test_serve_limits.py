@@ -7,7 +7,7 @@ import time
 import anyio
 import anyio.lowlevel
 import pytest
-from live_service import Following, client_of
+from live_service import Following, client_of, waiting_to_be_written
 
 from limbeck.serve.limits import AT_ONCE, Queue
 from limbeck.serve.messages import MAX_BODY, MAX_DOCUMENTS, MAX_QUERY, Refused
@@ -81,8 +81,7 @@ def test_more_changes_than_may_wait_are_sent_away_and_the_others_are_kept(client
     assert first.wait(300)
     for sender in senders[1:]:
         sender.start()
-    [route] = [route for route in client.app.routes if route.path == "/search"]
-    while len(route.endpoint.__self__._writer._waiting) < 2:
+    while waiting_to_be_written(client) < 2:
         time.sleep(0.01)
     refused = client.post("/v1/pins", json={"delete": ["pin05"]})
     assert (refused.status_code, int(refused.headers["retry-after"]) >= 1) == (429, True)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live_service import Following, client_of
+from live_service import Following, client_of, waiting_to_be_written
 from numba.core.dispatcher import Dispatcher
 from served import live_pin, named, pin_rows
 
@@ -354,8 +354,7 @@ def test_requests_that_come_together_wait_for_the_disk_once(client, following, m
     assert first.wait(300)
     for sender in senders[1:]:
         sender.start()
-    [route] = [route for route in client.app.routes if route.path == "/search"]
-    while len(route.endpoint.__self__._writer._waiting) < 8:
+    while waiting_to_be_written(client) < 8:
         time.sleep(0.01)
     go_on.set()
     for sender in senders:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from limbeck.errors import InputError
-from limbeck.serve import app, observed
+from limbeck.serve import app, observed, ranked
 from limbeck.serve.budget import FAILED, LATE
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.ranker import Ranker
@@ -83,7 +83,7 @@ def test_a_line_a_request_and_nothing_of_what_was_searched_for(client, logged):
 
 
 def test_a_fault_is_one_line_with_the_id_of_its_request(client, monkeypatch, capsys):
-    monkeypatch.setattr(Ranker, "_answered", None)
+    monkeypatch.setattr(ranked, "rounded", None)
     handlers = list(observed.log.handlers)
     observed.to_stderr()
     try:

@@ -157,7 +157,7 @@ def test_our_own_fault_is_a_page_that_shows_nothing_of_the_inside(ranker, monkey
     def fault(*asked):
         raise ZeroDivisionError("a secret of the inside")
 
-    monkeypatch.setattr(ranker, "search", fault)
+    monkeypatch.setattr(ranker, "find", fault)
     with TestClient(app.create(Fixed(ranker), Serve()), raise_server_exceptions=False) as client:
         text = client.get("/?q=red+sofa", headers={"accept": "text/html"}).text
     assert "Something went wrong in the service" in text

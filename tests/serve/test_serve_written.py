@@ -1,12 +1,13 @@
-"""Results of `/v1/rerank` written as bytes: what is read in them is what its objects would say."""
+"""Results of `/v1/rerank` and `/search` written as bytes: what is read in them is what objects would say."""
 
 import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limbeck.index.catalogue import Shown
 from limbeck.serve import messages, written
-from limbeck.serve.ranked import documents_in_order, in_order
+from limbeck.serve.ranked import Ranked, documents_in_order, in_order, rounded, told
 
 
 def by_objects(distribution, most):
@@ -38,8 +39,19 @@ def test_certain_and_even_grades_are_written_and_equal_ones_stay_in_order():
     assert [row["relevance_score"] for row in found] == [1, 0.75, 0.5, 0.5, 0.5, 0.25, 0]
 
 
-@given(st.lists(st.integers(1_000_000, 5_000_000) | st.sampled_from([1_000_000, 2_500_000, 5_000_000]), max_size=50))
-def test_the_order_is_that_of_a_stable_sort(millionths):
-    expected = np.asarray(millionths, np.float64) / 1e6
-    assert in_order(expected).tolist() == np.argsort(-expected, kind="stable").tolist()
-    assert in_order(expected, 3).tolist() == in_order(expected).tolist()[:3]
+@given(st.lists(st.tuples(st.text(), *(st.none() | st.text() for _ in range(6))), max_size=20), st.integers(0, 2**32))
+def test_pins_say_what_objects_say(pins, seed):
+    distribution = np.random.default_rng(seed).dirichlet(np.ones(5), len(pins)).astype(np.float32)
+    raw = written.pins([msgspec.json.encode(Shown(*pin)) for pin in pins], distribution)
+    objects = [Ranked(*pin, *grades) for pin, *grades in zip(pins, *told(distribution))]
+    assert msgspec.json.decode(raw) == msgspec.json.decode(msgspec.json.encode(objects))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 50), st.integers(1, 9))
+def test_the_order_is_that_of_a_stable_sort(seed, count, different):
+    random = np.random.default_rng(seed)
+    distribution = random.dirichlet(np.ones(5), different).astype(np.float32)[random.integers(different, size=count)]
+    order, expected = in_order(distribution)
+    assert expected.tolist() == rounded(distribution).tolist()
+    assert order.tolist() == np.argsort(-expected, kind="stable").tolist()
+    assert in_order(distribution, 3)[0].tolist() == order.tolist()[:3]
