@@ -216,13 +216,13 @@ class Service:
         """What a page shows."""
         return await self._told(asked, await self._search(request, asked))
 
-    async def _told(self, asked: SearchRequest, searched: "Searched") -> SearchAnswer:
+    async def _told(self, asked: SearchRequest, searched: Searched) -> SearchAnswer:
         ranker, found = searched.ranker, searched.ranker.answered(searched.found)
         if asked.why and searched.found.probabilities is not None:
             found = await self._queue.work(ranker.explained, asked.q, found, asked.why)
         return SearchAnswer(asked.q, searched.understood, ranker.model, searched.degraded, found)
 
-    async def _search(self, request: Request, asked: SearchRequest) -> "Searched":
+    async def _search(self, request: Request, asked: SearchRequest) -> Searched:
         candidates, ranker = self._settings.candidates, self._versions.ranker
         k, budget = asked.k or min(self._settings.results, candidates), Budget(self._settings.seconds or None)
         seen: list[Graded] = []
