@@ -5,7 +5,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 import numpy as np
@@ -36,6 +36,14 @@ Stage = Callable[[str], contextlib.AbstractContextManager[None]]
 def untimed(stage: str) -> contextlib.AbstractContextManager[None]:
     """For a ranker whose stages nobody times."""
     return contextlib.nullcontext()
+
+
+class Asked(TypedDict, total=False):
+    """What a search may ask besides, as `Ranker.find` has it."""
+
+    language: str | None
+    country: str | None
+    budget: Budget | None
 
 
 class UnknownPins(InputError):  # noqa: N818 -- named after what it names
@@ -94,17 +102,9 @@ class Ranker:
         other._note = note
         return other
 
-    def search(
-        self,
-        query: str,
-        k: int,
-        candidates: int,
-        language: str | None = None,
-        country: str | None = None,
-        budget: Budget | None = None,
-    ) -> list[Ranked]:
+    def search(self, query: str, k: int, candidates: int, **asked: Unpack[Asked]) -> list[Ranked]:
         """What `find` finds, as it is answered."""
-        return self.answered(self.find(query, k, candidates, language, country, budget))
+        return self.answered(self.find(query, k, candidates, **asked))
 
     def find(
         self,
