@@ -15,10 +15,11 @@ What it needs itself is measured against a server that answers at once (`--floor
 the workers' processors needed for a request is told beside: on a busy machine the clock says little. Answers that were
 made with less work than usual are counted as `degraded`.
 
-With `--inside`, the same is asked within this process, too, of such a ranker as the service has and without HTTP, in
-turn with one connection: what that takes more is what reading and writing of requests takes. The two change cores from
-round to round, as those of a virtual machine are seldom equally fast, and ask for different things, as the second of
-two would find near what the first has just read.
+With `--inside`, the same is asked within this process, too, of such a ranker as the service has and without HTTP (for a
+re-ranking: grades, and the order of the first ones), in turn with one connection: what that takes more is what reading
+and writing of requests takes, and being woken up by them (with `--busy-poll` workers stay awake). The two change cores
+from round to round, as those of a virtual machine are seldom equally fast, and ask for different things, as the second
+of two would find near what the first has just read.
 
 With `--live`, so many Pins are changed before that, and in the end some one by one: how long each takes to be
 acknowledged, and how long after that the last worker has answered with what was there before.
@@ -50,6 +51,7 @@ from limbeck.live.journal import Journal
 from limbeck.serve.cache import Caches
 from limbeck.serve.metrics import Metrics
 from limbeck.serve.pins import MOST_PUT
+from limbeck.serve.ranked import in_order
 from limbeck.serve.ranker import Ranker
 from limbeck.settings import Serve
 from limbeck.workspace import Workspace
@@ -302,12 +304,12 @@ def _endless(requests: Sequence[bytes]) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def service(workspace: Path, workers: int, affinity: bool = False) -> Iterator[Servers]:
-    """`limbeck serve` as anybody starts it; when all its workers listen, how long that took is printed."""
+def service(workspace: Path, workers: int, *options: str) -> Iterator[Servers]:
+    """`limbeck serve` with these options; when all its workers listen, how long that took is printed."""
     command = [sys.executable, "-m", "limbeck", "--json", "serve", "--workspace", str(workspace), "--port", "0"]
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [*command, "--workers", str(workers), *(["--affinity"] if affinity else [])],
+        [*command, "--workers", str(workers), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -366,7 +368,7 @@ async def answer_at_once() -> None:
     await server.serve_forever()
 
 
-def within(ws: Workspace, kinds: Mapping[str, Sequence[bytes]]) -> dict[str, Callable[[int], object]]:
+def within(ws: Workspace, kinds: Mapping[str, Sequence[bytes]], most: int | None) -> dict[str, Callable[[int], object]]:
     """What the service does for the requests of each kind, by number, in this process: by such a ranker as it has."""
     settings, caches = Serve(), Caches()
     store = live_store.open(Store.open(ws, keep=caches.readings), ws, Journal(ws.root))
@@ -376,7 +378,7 @@ def within(ws: Workspace, kinds: Mapping[str, Sequence[bytes]]) -> dict[str, Cal
     asked = [(body["query"], [pin["id"] for pin in body["documents"]]) for body in bodies]
     return {
         "/search": lambda i: ranker.search(queries[i], settings.results, settings.candidates),
-        "/v1/rerank": lambda i: ranker.grade(*asked[i]),
+        "/v1/rerank": lambda i: in_order(ranker.grade(*asked[i]), most),
     }
 
 
@@ -438,11 +440,12 @@ async def measure(workspace: Path, asked: argparse.Namespace) -> None:
         "/search": searches(ws, asked.different),
         "/v1/rerank": reranks(ws, asked.different, asked.candidates, asked.top_n),
     }
-    works = within(ws, kinds) if asked.inside else {}
+    works = within(ws, kinds, asked.top_n) if asked.inside else {}
     if asked.floor:
         for kind, requests in kinds.items():
             print(f"{kind:12} generator alone  {await floor(requests, 4, asked.seconds)}", flush=True)
-    with copied(workspace, asked.live) as served, service(served, asked.workers, asked.affinity) as servers:
+    options = ["--affinity"] * asked.affinity + ["--busy-poll", str(asked.busy_poll)]
+    with copied(workspace, asked.live) as served, service(served, asked.workers, *options) as servers:
         await change(servers, changes(ws, asked.live))
         for kind, requests in kinds.items():
             await warm(servers, requests[:WARMING])
@@ -465,6 +468,7 @@ def main() -> None:
     parser.add_argument("workspaces", type=Path, nargs="*")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--affinity", action="store_true", help="each worker stays on a core of its own")
+    parser.add_argument("--busy-poll", type=float, default=0.0, help="seconds for which workers stay awake after each")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--candidates", type=int, default=1_000)

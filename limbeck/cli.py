@@ -189,6 +189,10 @@ def serve(
     affinity: Annotated[
         bool | None, typer.Option(help="Let each of several workers stay on a core of its own.")
     ] = None,
+    busy_poll: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Stay awake so long after answers: takes cores to spare."),
+    ] = None,
     beside: Annotated[
         list[Path] | None, typer.Option(help="Another run to compare with on the page: its recipe or workspace.")
     ] = None,
@@ -206,7 +210,13 @@ def serve(
         raise InputError("nothing to serve", remedy="Give a recipe, or --workspace")
     settings = read(recipe).serve if recipe else Serve()
     ws = _open(recipe, workspace)[1] if recipe else Workspace(Path(workspace or "."))
-    given: dict[str, Any] = {"host": host, "port": port, "workers": workers, "affinity": affinity}
+    given: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "affinity": affinity,
+        "busy_poll_seconds": busy_poll,
+    }
     settings = dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
     others = [_beside(path)[1] for path in beside or ()]
     run_app(ws, settings, beside=others)

@@ -257,6 +257,7 @@ class Serve:
     port: int = 8080
     workers: int = 1  # processes of one thread each that answer on the port: as many as there are cores for it
     affinity: bool = False  # whether each of several workers stays on a core of its own (docs/service.md)
+    busy_poll_seconds: float = 0.0  # after an answer, in which a worker stays awake for the next one (docs/service.md)
     candidates: int = 500
     results: int = 50
     seconds: float = 0.5  # for one search; when less is left, fewer candidates are graded. 0: no limit

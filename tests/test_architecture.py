@@ -35,6 +35,7 @@ LEAVES = {
     "lookup",
     "ahead",
     "compiled",
+    "wide",
 }
 # Which stages a stage folder may import from, besides itself and the leaves: what flows into it.
 STAGES = {

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from limbeck import __version__
 from limbeck.live.journal import Journal
 from limbeck.serve import by_id, http, observed, openapi, pictures, texts, written
+from limbeck.serve.awake import Awake
 from limbeck.serve.budget import Budget
 from limbeck.serve.compare import Judgments
 from limbeck.serve.embeddings import EmbeddingsAnswer, read_embeddings
@@ -273,7 +274,8 @@ def create(
         ("GET", "/healthz"): service.healthz,
     }
     app = Hot(Starlette(routes=routes(service), exception_handlers=http.HANDLERS), hot)
-    return Observed(app, metrics, observed.key(settings), settings.log_queries)
+    seen = Observed(app, metrics, observed.key(settings), settings.log_queries)
+    return Awake(seen, settings.busy_poll_seconds) if settings.busy_poll_seconds > 0 else seen
 
 
 def routes(service: Service) -> list[Route]:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from limbeck import compiled
+from limbeck import compiled, wide
 from limbeck.lookup import Inside
 from limbeck.serve.messages import MAX_DOCUMENTS, Query
 
@@ -70,8 +70,7 @@ def _find(text, begin, spans):  # type: ignore[no-untyped-def]  # pragma: no cov
     last, between = here, np.uint64(0)  # what is between ids, where it was last, and its length
     for count in range(spans.shape[1]):
         spans[0, count] = here
-        while here < size and _PLAIN[text[here]]:
-            here += _ONE
+        here = _past_plain(text, here)
         spans[1, count] = here
         if between and _same(text, last, here, between):
             here += between
@@ -89,9 +88,26 @@ def _find(text, begin, spans):  # type: ignore[no-untyped-def]  # pragma: no cov
 
 
 @compiled.within
+def _past_plain(text, here):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """What is behind the characters of ASCII that stand for themselves."""
+    size, begin = np.uint64(len(text)), np.uint64(text.ctypes.data)
+    while here + _WIDE <= size:
+        plain = wide.first_special(begin + here)
+        here += plain
+        if plain < _WIDE:
+            return here
+    while here < size and _PLAIN[text[here]]:
+        here += _ONE
+    return here
+
+
+@compiled.within
 def _same(text, one, other, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Whether so many bytes are the same at two places, of which the other is the later one."""
-    if other + length > np.uint64(len(text)):
+    size, begin = np.uint64(len(text)), np.uint64(text.ctypes.data)
+    if other + _WIDE <= size and length <= _WIDE:
+        return wide.first_other(begin + one, begin + other) >= length
+    if other + length > size:
         return False
     k = np.uint64(0)
     while k < length and text[one + k] == text[other + k]:
@@ -120,7 +136,7 @@ def _past_space(text, here):  # type: ignore[no-untyped-def]  # pragma: no cover
     return here
 
 
-_ONE = np.uint64(1)
+_ONE, _WIDE = np.uint64(1), np.uint64(wide.SIZE)
 _BEFORE, _AFTER = (np.frombuffer(part, np.uint8) for part in (b'{"id":"', b'"}'))
 _SPACES = tuple(b" \t\n\r")
 _SPACE, _QUOTE, _COMMA, _END = b' ",]'

@@ -34,6 +34,33 @@ def test_it_reads_what_json_says_or_nothing(ids, top_n, data):
         assert lookup.of(ids).rows(found.pin_ids).tolist() == lookup.of(ids).rows(ids).tolist()
 
 
+@pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 130])
+def test_characters_are_told_apart_wherever_they_stand(length):
+    """Within an id, which is looked at many characters at a time, and near the end of a body, where one by one."""
+    for behind in (b"", 100 * b" "):
+        for place in {*range(0, length, 7), *range(max(0, length - 2), length)}:
+            for character in range(256):
+                pin_id = place * b"a" + bytes([character]) + (length - place - 1) * b"a"
+                found = by_id.read(b'{"query":"tea","documents":[{"id":"%b"},{"id":"b"}]}%b' % (pin_id, behind))
+                if 32 <= character < 128 and character not in b'"\\':
+                    assert [*found.pin_ids] == [pin_id.decode(), "b"]
+                else:
+                    assert found is None
+
+
+@pytest.mark.parametrize("gap", [0, 1, 60, 61, 62, 63, 64, 65, 130])
+def test_what_is_between_ids_may_be_as_long_as_it_likes(gap):
+    ids = [str(number) for number in range(7)]
+    same = f",{gap * ' '}".join(f'{{"id":"{pin_id}"}}' for pin_id in ids)
+    for documents, right in (
+        (same, True),
+        (same.replace('"},', '" },', 4), True),
+        (same.replace('"},', '"}.', 4), False),
+    ):
+        found = by_id.read(f'{{"query":"tea","documents":[{documents}]}}'.encode())
+        assert [*found.pin_ids] == ids if right else found is None
+
+
 @given(st.binary(max_size=60), st.integers(0, 60))
 def test_whatever_is_wrong_is_left_to_the_other_reader(junk, place):
     """What it does read, the other reader understands in the same way."""

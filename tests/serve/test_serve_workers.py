@@ -30,7 +30,9 @@ def started(*arguments):
 @pytest.fixture(scope="module")
 def served(workspace):
     """A running service: its process and its address."""
-    process = started("--workspace", workspace.root, "--port", 0, "--workers", WORKERS, "--affinity")
+    process = started(
+        "--workspace", workspace.root, "--port", 0, "--workers", WORKERS, "--affinity", "--busy-poll", 0.01
+    )
     try:
         said = json.loads(process.stdout.readline())
         assert (said["event"], said["pins"]) == ("ready", 50)
