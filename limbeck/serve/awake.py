@@ -13,23 +13,31 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Awake:
-    """The service, whose event loop goes round for so many seconds after each answer. Other processes come first."""
+    """The service, whose event loop goes round for so many seconds after each answer.
+
+    Other processes come first, and so do requests that are under way: threads may be at work for them.
+    """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self._app, self._seconds = app, seconds
-        self._until, self._looking = 0.0, False
+        self._under_way, self._until, self._looking = 0, 0.0, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request; what is no HTTP passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._under_way += 1
         try:
             await self._app(scope, receive, send)
         finally:
+            self._under_way -= 1
             self._until = time.perf_counter() + self._seconds
             if not self._looking:
                 self._look(asyncio.get_running_loop())
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._looking = time.perf_counter() < self._until
+        self._looking = not self._under_way and time.perf_counter() < self._until
         if self._looking:
             os.sched_yield()
             loop.call_soon(self._look, loop)

@@ -60,6 +60,30 @@ def test_an_answer_meanwhile_begins_the_time_anew(rounds):
     asyncio.run(asked())
 
 
+def test_while_a_request_is_under_way_it_sleeps(rounds):
+    """A thread may be at work for it, which needs the interpreter."""
+
+    async def asked():
+        done = asyncio.Event()
+
+        async def waiting(scope, receive, send):
+            if receive:
+                await done.wait()
+
+        app = awake.Awake(waiting, 10)
+        slow = asyncio.create_task(app(SCOPE, True, None))
+        await going_round(3)
+        await app(SCOPE, None, None)
+        await going_round(100)
+        assert not rounds
+        done.set()
+        await slow
+        await going_round(100)
+
+    asyncio.run(asked())
+    assert len(rounds) == 9
+
+
 def test_it_stays_awake_after_a_fault_too(rounds):
     async def asked():
         with pytest.raises(KeyError):
