@@ -5,7 +5,7 @@ operations: more than half of the time of match features went there. Loops that 
 makes an array all the same is not compiled ("NRT required").
 
 What is kept on the disk is made anew when the kernel's own file changes. Who changes what a kernel of another file is
-made of (this one, `ahead.py`, `student/tiles.py`) removes `__pycache__`.
+made of (this one, `ahead.py`, `wide.py`, `student/tiles.py`) removes `__pycache__`.
 """
 
 from functools import partial

@@ -15,9 +15,9 @@ _BYTES, _BITS = ir.VectorType(ir.IntType(8), SIZE), ir.IntType(SIZE)
 
 @intrinsic
 def first_special(typing, address):  # type: ignore[no-untyped-def]
-    """The place, from this address on, of the first byte that stands for no character of ASCII in a text of JSON.
+    """How far it is from an address to the first byte that is not in ASCII, or stands not for itself in a JSON text.
 
-    Or that is escaped there, or ends it. 64 where there is none.
+    64 where there is none so near.
     """
 
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
@@ -32,7 +32,7 @@ def first_special(typing, address):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def first_other(typing, one, other):  # type: ignore[no-untyped-def]
-    """The first place at which the bytes from two addresses on are not the same; 64 where all are."""
+    """How far it is from two addresses to the first bytes that are not the same; 64 where none so near is."""
 
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
         differs = builder.icmp_unsigned("!=", *(_load(builder, address) for address in given))
