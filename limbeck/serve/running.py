@@ -36,12 +36,8 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
 
     The rankers of the workspaces `beside` it are there for people who compare.
     """
-    observed.key(settings)  # refused before anything is loaded
+    _check(settings)
     lean.start()
-    if settings.workers < 1:
-        raise InputError(f"serve.workers is {settings.workers}", remedy="At least one has to answer")
-    if settings.affinity and not hasattr(os, "sched_setaffinity"):
-        raise InputError("serve.affinity: this system lets no process choose its cores", remedy="Leave it out")
     if settings.workers == 1:
         _load(ws, settings, text, beside, functools.partial(_alone, settings))
         return
@@ -51,6 +47,17 @@ def run(ws: Workspace, settings: Serve, text: Text | None = None, beside: Sequen
         found = dataclasses.replace(settings, port=kept.getsockname()[1])
         work = lambda worker: load(functools.partial(_among, found, worker), worker)  # noqa: E731
         workers.together(settings.workers, work, said, settings.affinity)
+
+
+def _check(settings: Serve) -> None:
+    """`InputError` for what cannot be, before anything is loaded."""
+    observed.key(settings)
+    if settings.workers < 1:
+        raise InputError(f"serve.workers is {settings.workers}", remedy="At least one has to answer")
+    if not settings.busy_poll_seconds >= 0:
+        raise InputError(f"serve.busy_poll_seconds is {settings.busy_poll_seconds}", remedy="0 lets workers sleep")
+    if settings.affinity and not hasattr(os, "sched_setaffinity"):
+        raise InputError("serve.affinity: this system lets no process choose its cores", remedy="Leave it out")
 
 
 def _load(

@@ -6,7 +6,10 @@ from types import SimpleNamespace
 import pytest
 from live_service import Following, client_of
 
-from limbeck.serve import awake
+from limbeck.errors import InputError
+from limbeck.serve import awake, running
+from limbeck.settings import Serve
+from limbeck.workspace import Workspace
 
 SCOPE = {"type": "http"}
 
@@ -58,6 +61,12 @@ def test_an_answer_meanwhile_begins_the_time_anew(rounds):
             assert len(rounds) == before + 1  # one round, however many were answered
 
     asyncio.run(asked())
+
+
+@pytest.mark.parametrize("seconds", [-0.1, float("nan")])
+def test_less_than_nothing_is_refused(tmp_path, seconds):
+    with pytest.raises(InputError, match=r"serve\.busy_poll_seconds"):
+        running.run(Workspace(tmp_path), Serve(busy_poll_seconds=seconds))
 
 
 def test_while_a_request_is_under_way_it_sleeps(rounds):
