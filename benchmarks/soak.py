@@ -216,10 +216,11 @@ def _look(pid: int, tally: Tally, begun: float) -> None:
 
 
 @contextlib.contextmanager
-def service(root: Path) -> Iterator[tuple[int, tuple[str, int]]]:
+def service(root: Path, busy_poll: float) -> Iterator[tuple[int, tuple[str, int]]]:
     """`limbeck serve` over the workspace in this folder: its process and its address. What it says lies beside."""
     (root.parent / "soak.toml").write_text(RECIPE, encoding="utf-8")
     command = [sys.executable, "-m", "limbeck", "--json", "serve", str(root.parent / "soak.toml")]
+    command += ["--busy-poll", str(busy_poll)]
     with open(root.parent / "service.log", "w") as said:
         process = subprocess.Popen([*command, "--workspace", str(root)], stdout=subprocess.PIPE, stderr=said, text=True)
     assert process.stdout
@@ -240,7 +241,7 @@ def service(root: Path) -> Iterator[tuple[int, tuple[str, int]]]:
 async def soak(root: Path, asked: argparse.Namespace) -> Tally:
     """Ask until all is answered, or the time is over."""
     chance = random.Random(asked.seed)
-    with service(root) as (pid, address):
+    with service(root, asked.busy_poll) as (pid, address):
         tally = Tally(asked.requests, time.perf_counter() + asked.seconds)
         requests = Requests(Workspace(root), chance)  # one for all connections, whose queries are the same
         await asyncio.gather(watch(pid, tally), *(ask(address, requests, tally) for _ in range(asked.connections)))
@@ -267,6 +268,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--busy-poll", type=float, default=0.0, help="seconds for which workers stay awake after each")
     parser.add_argument("--csv", type=Path, help="where to write the memory by the number of requests")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:

@@ -53,6 +53,7 @@ from limbeck.serve.versions import Current
 from limbeck.serve.written import FoundPins, RerankedPins
 from limbeck.settings import Serve
 
+HOT = ("/search", "/v1/rerank", "/v2/rerank", "/similar", "/healthz")  # asked for most: past the framework
 _VARY = {"Vary": "Accept"}
 Asked = tuple[str, str | None, str | None]  # query, language, country
 
@@ -266,14 +267,8 @@ def create(
     """The service as an ASGI application; `images` is the folder of pictures."""
     metrics = metrics or Metrics()
     service = Service(versions, settings, images, metrics, judgments or Judgments([]), kept)
-    hot = {
-        ("GET", "/search"): service.search,
-        ("POST", "/v1/rerank"): service.rerank,
-        ("POST", "/v2/rerank"): service.rerank,
-        ("GET", "/similar"): service.similar,
-        ("GET", "/healthz"): service.healthz,
-    }
-    app = Hot(Starlette(routes=routes(service), exception_handlers=http.HANDLERS), hot)
+    found = routes(service)
+    app = Hot(Starlette(routes=found, exception_handlers=http.HANDLERS), [each for each in found if each.path in HOT])
     seen = Observed(app, metrics, observed.key(settings), settings.log_queries)
     return Awake(seen, settings.busy_poll_seconds) if settings.busy_poll_seconds > 0 else seen
 
